@@ -1,0 +1,140 @@
+"""A service as data, and the way to run one or several of them in a process: start, serve, watch, drain.
+
+What a service is stands in its `main.py`; what running means stands here, once. Nothing here knows a service by name.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import APIRouter, FastAPI
+from google.protobuf.message import Message
+
+from paycue.bus.bus import BusError
+from paycue.db.accounts import AccountStore, References
+from paycue.db.engine import TRANSIENT
+from paycue.db.migrate import migrate
+from paycue.decision import Handlers
+from paycue.http.app import create_app
+from paycue.http.serve import serving
+from paycue.observability import metrics
+from paycue.observability.invariants import Invariant
+from paycue.runtime import Outbound, Runtime, World
+from paycue.settings import KernelSettings
+
+_WATCH_SECONDS = 10
+_STUCK_SECONDS = 60
+log = structlog.get_logger(__name__)
+
+
+class Service(msgspec.Struct, frozen=True):
+    """Everything the kernel needs to know of a service.
+
+    `consumers`: consumer group -> the event types it folds; stops have a group of their own so that they never queue behind a storm.
+    `loops`: bodies that do one bounded piece of time-driven work and return how much that was.
+    `outbound`: makes what performs the service's provider calls. `references`: settings -> what handlers get as `ctx.reference`.
+    """
+
+    name: str
+    about: str
+    settings: type[KernelSettings]
+    store: AccountStore
+    handlers: Handlers
+    consumers: Mapping[str, tuple[type[Message], ...]]
+    routers: tuple[APIRouter, ...]
+    migrations: Path
+    invariants: tuple[Invariant, ...] = ()
+    loops: tuple[Callable[[Runtime], Awaitable[int]], ...] = ()
+    outbound: Callable[[Runtime], Outbound] | None = None
+    references: Callable[[Any], References] | None = None
+    pool_size: int = 8
+
+
+def discover(names: Sequence[str] = ()) -> list[Service]:
+    """The installed services, all or those named, by name. Raises LookupError that lists what there is."""
+    found = {entry.name: entry for entry in entry_points(group="paycue.services")}
+    if unknown := [name for name in names if name not in found]:
+        raise LookupError(f"there is no service {unknown[0]!r}; installed are: {', '.join(sorted(found)) or 'none'}")
+    return [found[name].load() for name in sorted(names or found)]
+
+
+async def migrate_all(url: str, services: Sequence[Service]) -> None:
+    """Bring the schema of each service up to date."""
+    for service in services:
+        await migrate(url, service.name, service.migrations)
+
+
+def api(service: Service, runtime: Runtime | None = None) -> FastAPI:
+    """The service's API; without a runtime only to be described."""
+    app = create_app(f"paycue {service.name}", service.about, service.routers, service=service.name)
+    if runtime is not None:
+        app.state.runtime, app.state.directory = runtime, runtime.directory
+        app.state.checks = {service.name: runtime.unready}
+    return app
+
+
+@contextlib.asynccontextmanager
+async def running(services: Sequence[tuple[Service, Any]], world: World) -> AsyncIterator[list[Runtime]]:
+    """Services at work, without HTTP: started on entry, drained on exit."""
+    runtimes: list[Runtime] = []
+    try:
+        for service, settings in services:
+            runtimes.append(Runtime(service, settings, world))
+            await runtimes[-1].start()
+        yield runtimes
+    finally:
+        for runtime in reversed(runtimes):
+            await runtime.stop()
+
+
+async def serve(services: Sequence[tuple[Service, Any]], world: World, ready: Callable[[dict[str, str]], None]) -> None:
+    """Run services with their APIs until SIGTERM or SIGINT; `ready` hears service name -> URL. Raises RuntimeError when one gives up."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(services, world) as runtimes, contextlib.AsyncExitStack() as servers:
+        urls = {r.service.name: await servers.enter_async_context(_serving(r)) for r in runtimes}
+        ready(urls)
+        await until_over(runtimes, stop)
+
+
+def _serving(runtime: Runtime) -> contextlib.AbstractAsyncContextManager[str]:
+    return serving(api(runtime.service, runtime), runtime.settings.http_host, runtime.settings.http_port)
+
+
+async def until_over(runtimes: Sequence[Runtime], stop: asyncio.Event) -> None:
+    """Return when asked to stop; raise RuntimeError when a loop failed or nothing moves any more."""
+    watch = asyncio.ensure_future(_watch(runtimes))
+    asked = asyncio.ensure_future(stop.wait())
+    try:
+        done, _ = await asyncio.wait([asked, watch, *(r.fatal for r in runtimes)], return_when=asyncio.FIRST_COMPLETED)
+        if asked not in done:
+            raise RuntimeError("; ".join(str(future.result()) for future in done))
+    finally:
+        watch.cancel()
+        asked.cancel()
+
+
+async def _watch(runtimes: Sequence[Runtime]) -> str:
+    """Measure every ten seconds; returns when there is lag and nothing moved for a minute: a restart is the cure."""
+    seen, still = -1, 0
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        try:
+            lag = sum([await runtime.measure() for runtime in runtimes])
+        except (BusError, *TRANSIENT) as error:
+            log.warning("not measured", error=repr(error))
+            continue
+        moves = runtimes[0].world.flow.moves
+        still = still + _WATCH_SECONDS if lag and moves == seen else 0
+        seen = moves
+        if still >= _STUCK_SECONDS:
+            metrics.WATCHDOG.labels(runtimes[0].service.name).inc()
+            return f"{lag} records wait and nothing moved for {still} seconds"

@@ -1,0 +1,1 @@
+"""The bus in ten rules (docs/consuming.md): records to envelopes, one transaction per lane batch, outbox, poison, parking."""

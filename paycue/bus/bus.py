@@ -1,0 +1,54 @@
+"""What a bus is: publish with acknowledgement, poll, commit. Kafka is one, memory is another; one conformance suite holds both."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from paycue.bus.envelope import Outgoing, Record
+from paycue.bus.flow import Flow, TopicPartition
+
+
+class BusError(Exception):
+    """The bus did not acknowledge in time: unknown whether it has the records. Publish the same event ids again."""
+
+
+class Consumer(Protocol):
+    """One member of a consumer group."""
+
+    async def start(self) -> None: ...
+    async def poll(self, most: int) -> dict[TopicPartition, list[Record]]:
+        """Records by partition, in offset order; empty after a short wait without any."""
+
+    def assigned(self) -> frozenset[TopicPartition]: ...
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The group has folded everything below these offsets. A partition lost meanwhile is left out silently."""
+
+    def rewind(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Deliver from these offsets again: a batch that could not be folded yet."""
+
+    async def lag(self) -> dict[TopicPartition, int]: ...
+    async def stop(self) -> None: ...
+
+
+class Fence(Protocol):
+    """Waits for the batch in flight before partitions are given up (rule 8)."""
+
+    async def __call__(self, lost: frozenset[TopicPartition]) -> None: ...
+
+
+class Bus(Protocol):
+    """A log of topics with partitions and consumer groups."""
+
+    flow: Flow
+
+    async def start(self) -> None: ...
+    async def create_topics(self) -> None:
+        """Create what is missing of `proto/topics.yaml`; what exists with another partition count is an error."""
+
+    def partition(self, topic: str, key: bytes) -> int:
+        """murmur2(key) % partitions, as Kafka's Java client does."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Returns when every record is acknowledged by all in-sync replicas. Raises BusError when unknown."""
+
+    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> Consumer: ...
+    async def stop(self) -> None: ...

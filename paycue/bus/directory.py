@@ -1,0 +1,120 @@
+"""The directory as every service keeps it: creditors and API keys, folded from `operator.directory.v1` into its own schema.
+
+Each event carries the whole present state of one creditor or key, so that the last one wins and compaction loses nothing. No
+service ever asks another who is allowed.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
+
+import msgspec
+import structlog
+from google.protobuf.message import DecodeError
+
+from paycue.auth.api_keys import ApiKey
+from paycue.bus.envelope import Record, header
+from paycue.bus.topics import PACKAGE
+from paycue.db.engine import Connection, Database
+from paycue.events.v1.directory_pb2 import ApiKeyRegistered, CreditorRegistered
+from paycue.ids import TENANT
+
+TOPIC = "operator.directory.v1"
+log = structlog.get_logger(__name__)
+
+
+class Creditor(msgspec.Struct, frozen=True):
+    """A creditor the operator works for, as told by CreditorRegistered."""
+
+    tenant: str
+    name: str
+    zone: str
+    live_from: date | None = None
+    suspended: str = ""
+    sender_email: str = ""
+    sender_name: str = ""
+    sender_phone: str = ""
+
+
+Changed = Callable[[Connection, str], Awaitable[None]]
+"""Told in the transaction in which a creditor (its tenant id) changed."""
+
+
+class Directory:
+    """One service's copy of the directory."""
+
+    def __init__(self, schema: str, database: Database, creditor_changed: Changed | None = None) -> None:
+        self.schema, self._database, self._changed = schema, database, creditor_changed
+
+    async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
+        """Fold directory events. One that cannot be read is logged and passed over: it parks nobody, for it belongs to no account."""
+        entries = [entry for record in records if (entry := _entry(record))]
+        if not entries:
+            return
+        async with self._database.transaction({e.tenant for _, e in entries if isinstance(e, Creditor)}) as tx:
+            for entry_id, entry in entries:
+                await self._write(tx, entry_id, entry)
+
+    async def _write(self, tx: Connection, entry_id: str, entry: Creditor | ApiKey) -> None:
+        changed = await tx.fetchval(
+            f"""insert into {self.schema}.directory as d (id, doc) values ($1, $2)
+                on conflict (id) do update set doc = excluded.doc where d.doc <> excluded.doc returning true""",
+            entry_id,
+            msgspec.msgpack.encode(entry),
+        )
+        if changed and isinstance(entry, Creditor) and self._changed is not None:
+            await self._changed(tx, entry.tenant)
+
+    async def api_key(self, key_id: str) -> ApiKey | None:
+        """A key by its id, revoked ones too; None when nobody registered it."""
+        doc = await self._read(f"key:{key_id}")
+        return None if doc is None else msgspec.msgpack.decode(doc, type=ApiKey)
+
+    async def creditor(self, tenant: str) -> Creditor | None:
+        """A creditor by its tenant id."""
+        doc = await self._read(f"creditor:{tenant}")
+        return None if doc is None else msgspec.msgpack.decode(doc, type=Creditor)
+
+    async def _read(self, entry_id: str) -> bytes | None:
+        async with self._database.connection() as connection:
+            doc: bytes | None = await connection.fetchval(f"select doc from {self.schema}.directory where id = $1", entry_id)
+            return doc
+
+
+async def creditors(tx: Connection, schema: str, tenants: Sequence[str]) -> dict[str, Creditor]:
+    """The creditors of `tenants` that are registered, for a service's references."""
+    rows = await tx.fetch(
+        f"select id, doc from {schema}.directory where id = any($1::text[])", [f"creditor:{tenant}" for tenant in tenants]
+    )
+    return {row[0].removeprefix("creditor:"): msgspec.msgpack.decode(row[1], type=Creditor) for row in rows}
+
+
+def entry_key(event: CreditorRegistered | ApiKeyRegistered) -> bytes:
+    """The record key of a directory event."""
+    name = f"creditor:{event.tenant_id}" if isinstance(event, CreditorRegistered) else f"key:{event.key_id}"
+    return name.encode()
+
+
+def _entry(record: Record) -> tuple[str, Creditor | ApiKey] | None:
+    kind = header(record.headers, "ce_type")
+    try:
+        if kind == f"{PACKAGE}.CreditorRegistered":
+            return _creditor(CreditorRegistered.FromString(record.value or b""))
+        if kind == f"{PACKAGE}.ApiKeyRegistered":
+            return _api_key(ApiKeyRegistered.FromString(record.value or b""))
+        raise ValueError(f"unknown type {kind!r}")
+    except (ValueError, DecodeError) as error:
+        log.error("directory event passed over", offset=record.offset, error=str(error))
+        return None
+
+
+def _creditor(event: CreditorRegistered) -> tuple[str, Creditor]:
+    if not TENANT.fullmatch(event.tenant_id):
+        raise ValueError(f"tenant_id {event.tenant_id!r} is not a slug of [a-z0-9-]{{1,32}}")
+    live_from = date.fromisoformat(event.live_from) if event.live_from else None
+    senders = (event.sender_email, event.sender_name, event.sender_phone)
+    return f"creditor:{event.tenant_id}", Creditor(event.tenant_id, event.name, event.zone or "UTC", live_from, event.suspended, *senders)
+
+
+def _api_key(event: ApiKeyRegistered) -> tuple[str, ApiKey]:
+    key = ApiKey(event.key_id, event.secret_hash, event.tenant_id, tuple(event.scopes), event.label, event.revoked)
+    return f"key:{event.key_id}", key

@@ -1,0 +1,174 @@
+"""Records and envelopes: CloudEvents 1.0 in Kafka's binary mode, protobuf values, keys `tenant:account`.
+
+Bytes are decoded here, one record at a time, and never inside the Kafka client: a deserializer that raises there loses other
+partitions' records. What cannot be decoded says why and whom to park; nothing is guessed.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import msgspec
+from google.protobuf.message import DecodeError, Message
+
+from paycue.bus.topics import PACKAGE, event_classes, topics
+from paycue.bus.validation import fault
+from paycue.ids import account_key, digest16, split_key
+
+MAX_VALUE = 256 * 1024
+"""Bytes. A larger value is a dead letter."""
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What a bus delivers."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """What a bus is given; `partition` is chosen already."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A decoded record. `inbox_id` and `digest` are its identity and its content for deduplication."""
+
+    id: str
+    source: str
+    type: str
+    tenant: str
+    account: str
+    time: datetime
+    trace: str | None
+    event: Message
+    inbox_id: bytes
+    digest: bytes
+    record: Record
+
+
+class Undecodable(Exception):
+    """A record that cannot become an envelope; `account` names whom to park, None nobody."""
+
+    def __init__(self, reason: str, tenant: str | None = None, account: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.tenant, self.account = reason, tenant, account
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The text of a header, or None."""
+    for key, value in headers:
+        if key == name:
+            return value.decode("utf-8", "replace")
+    return None
+
+
+def type_of(record: Record) -> str | None:
+    """The record's `ce_type`: routing never parses a payload."""
+    return header(record.headers, "ce_type")
+
+
+def decode(record: Record) -> Envelope:
+    """The envelope of an account-keyed record. Raises Undecodable with the reason."""
+    try:
+        tenant, account = split_key(record.key)
+    except ValueError as error:
+        raise Undecodable(str(error)) from None
+    heads = {key: value.decode("utf-8", "replace") for key, value in record.headers}
+    problem, event = _event(record, heads)
+    if event is None:
+        raise Undecodable(problem, tenant, account)
+    if (named := getattr(event, "tenant_id", tenant)) != tenant:
+        # A must not be able to park B, nor B's record A: nobody is parked.
+        raise Undecodable(f"wrong tenant: the payload names {named!r}, the key {tenant!r}")
+    if (named := getattr(event, "account_id", account)) != account:
+        raise Undecodable(f"wrong account: the payload names {named!r}, the key {account!r}", tenant, account)
+    if problem := fault(event):
+        raise Undecodable(f"malformed: {problem}", tenant, account)
+    time = _instant(heads.get("ce_time", ""))
+    if time is None:
+        raise Undecodable("malformed: ce_time is not an RFC 3339 instant", tenant, account)
+    inbox_id = digest16(tenant.encode(), heads["ce_source"].encode(), heads["ce_id"].encode())
+    digest = digest16(heads["ce_type"].encode(), record.value or b"")[:8]
+    return Envelope(
+        heads["ce_id"],
+        heads["ce_source"],
+        heads["ce_type"],
+        tenant,
+        account,
+        time,
+        heads.get("traceparent"),
+        event,
+        inbox_id,
+        digest,
+        record,
+    )
+
+
+def _event(record: Record, heads: dict[str, str]) -> tuple[str, Message | None]:
+    if missing := [name for name in ("ce_id", "ce_source", "ce_type") if not heads.get(name)]:
+        return f"malformed: the header {missing[0]} is missing", None
+    kind = heads["ce_type"]
+    if kind not in topics()[record.topic].types:
+        return _wrong_type(kind, record.topic), None
+    if record.value is None or len(record.value) > MAX_VALUE:
+        size = "nothing" if record.value is None else f"{len(record.value)} bytes"
+        return f"malformed: the value is {size}, expected at most {MAX_VALUE} bytes of protobuf", None
+    try:
+        return "", event_classes()[kind].FromString(record.value)
+    except DecodeError as error:
+        return f"malformed: {kind.rpartition('.')[2]} does not parse ({error})", None
+
+
+def _wrong_type(kind: str, topic: str) -> str:
+    package, _, name = kind.rpartition(".")
+    if package.startswith("paycue.events.v") and package != PACKAGE:
+        return f"newer schema: {kind} is not of {PACKAGE}"
+    return f"unknown type: {topic} does not carry {name!r}"
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else None
+
+
+@lru_cache(maxsize=4096)
+def _time_text(at: datetime) -> bytes:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()
+
+
+def headers_for(event_id: str, source: str, kind: str, at: datetime, trace: str | None) -> Headers:
+    """The CloudEvents headers of an event, attribute by attribute (Kafka protocol binding 1.0.2, section 3.2)."""
+    made = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", kind.encode()),
+        ("ce_time", _time_text(at)),
+        ("content-type", b"application/protobuf"),
+    )
+    return (*made, ("traceparent", trace.encode())) if trace else made
+
+
+def outgoing(
+    event: Message, *, event_id: str, source: str, at: datetime, partition: int, key: bytes | None = None, trace: str | None = None
+) -> Outgoing:
+    """A record of `event` for the topic that carries its type; the key defaults to the account it names."""
+    kind = event.DESCRIPTOR.full_name
+    topic = next(topic.name for topic in topics().values() if kind in topic.types)
+    key = key if key is not None else account_key(event.tenant_id, event.account_id)  # type: ignore[attr-defined]
+    return Outgoing(topic, partition, key, event.SerializeToString(deterministic=True), headers_for(event_id, source, kind, at, trace))

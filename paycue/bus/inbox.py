@@ -1,0 +1,51 @@
+"""The inbox: which events a service has seen. An id is claimed in the transaction of its effect, so that both happen or neither.
+
+The same id with other content is no duplicate but a fault: somebody upstream reuses ids, and silence would lose an event.
+"""
+
+from collections.abc import Sequence
+
+from paycue.bus.envelope import Envelope
+from paycue.bus.flow import TopicPartition
+from paycue.db.engine import Connection
+
+
+async def lock_lanes(tx: Connection, schema: str, consumer: str, ends: dict[TopicPartition, int]) -> None:
+    """Lock the lane rows of a batch: of two processes that believe they own a partition, one waits for the other."""
+    topics, partitions = [topic for topic, _ in sorted(ends)], [partition for _, partition in sorted(ends)]
+    await tx.execute(
+        f"""insert into {schema}.lane (consumer, topic, partition, next_offset)
+            select $1, * from unnest($2::text[], $3::integer[], $4::bigint[])
+            on conflict (consumer, topic, partition) do update set next_offset = excluded.next_offset""",
+        consumer,
+        topics,
+        partitions,
+        [ends[tp] for tp in sorted(ends)],
+    )
+
+
+async def claim(tx: Connection, schema: str, envelopes: Sequence[Envelope]) -> tuple[list[Envelope], list[Envelope]]:
+    """Split a batch into what is new (now claimed, in order) and what reuses a claimed id with other content; duplicates vanish."""
+    first: dict[bytes, Envelope] = {}
+    for envelope in envelopes:
+        first.setdefault(envelope.inbox_id, envelope)
+    ids = sorted(first)
+    rows = await tx.fetch(
+        f"""insert into {schema}.inbox (id, digest) select encode(u.id, 'hex')::uuid, u.digest from unnest($1::bytea[], $2::bytea[]) as u(id, digest)
+            on conflict do nothing returning id""",
+        ids,
+        [first[i].digest for i in ids],
+    )
+    claimed = {row[0].bytes for row in rows}
+    digests = {i: first[i].digest for i in claimed} | await _digests(tx, schema, [i for i in ids if i not in claimed])
+    new = [e for e in envelopes if e.inbox_id in claimed and first[e.inbox_id] is e]
+    return new, [e for e in envelopes if digests[e.inbox_id] != e.digest]
+
+
+async def _digests(tx: Connection, schema: str, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+    if not ids:
+        return {}
+    rows = await tx.fetch(
+        f"select id, digest from {schema}.inbox where id = any(select encode(x, 'hex')::uuid from unnest($1::bytea[]) x)", list(ids)
+    )
+    return {row[0].bytes: row[1] for row in rows}

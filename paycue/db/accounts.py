@@ -1,0 +1,129 @@
+"""The one aggregate of a service: a row per account with its packed document, loaded and saved by the batch.
+
+Loading locks the rows in the order of their keys, the one lock order of the house; saving touches only what changed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from paycue.db.bulk import Owned, RowTable, write_rows
+from paycue.db.engine import Connection
+
+Key = tuple[str, str]
+"""(tenant, account)."""
+
+
+class Loaded(msgspec.Struct):
+    """An account under lock: its lane, whether it is parked, and its state before the batch."""
+
+    lane: int
+    parked: bool
+    state: Any
+
+
+class References(Protocol):
+    """What a service keeps per tenant and hands to its handlers as `ctx.reference`."""
+
+    async def __call__(self, tx: Connection, tenants: Sequence[str]) -> dict[str, Any]: ...
+
+
+async def no_references(tx: Connection, tenants: Sequence[str]) -> dict[str, Any]:
+    """For a service that keeps nothing per tenant."""
+    return {}
+
+
+class AccountStore:
+    """Loads, saves and claims the accounts of one service's schema.
+
+    `state` is the document's struct, whose defaults are the empty account; `rows` says where Decision.rows go.
+    """
+
+    def __init__(self, schema: str, state: type, rows: dict[type, RowTable]) -> None:
+        self.schema, self.rows = schema, rows
+        self.empty = state()
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(state).decode
+
+    async def load(self, tx: Connection, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:
+        """Lock the accounts wanted, in key order, creating what is missing on the lane that `lane_of` gives it."""
+        keys = sorted(wanted)
+        found = await self._lock(tx, keys)
+        if missing := [key for key in keys if key not in found]:
+            lanes = {key: lane_of(key) for key in missing}
+            created = await self._insert(tx, missing, lanes)
+            found |= {key: Loaded(lanes[key], False, self.empty) for key in created}
+            found |= await self._lock(tx, [key for key in missing if key not in created])
+        return found
+
+    async def _lock(self, tx: Connection, keys: Sequence[Key]) -> dict[Key, Loaded]:
+        if not keys:
+            return {}
+        rows = await tx.fetch(
+            f"""select a.tenant_id, a.account_id, a.lane, a.parked_at is not null as parked, a.doc
+                from unnest($1::text[], $2::text[]) with ordinality as k(tenant_id, account_id, n)
+                join {self.schema}.account a on a.tenant_id = k.tenant_id and a.account_id = k.account_id
+                order by k.n for update of a""",
+            [tenant for tenant, _ in keys],
+            [account for _, account in keys],
+        )
+        return {(r[0], r[1]): Loaded(r[2], r[3], self._decode(r[4])) for r in rows}
+
+    async def _insert(self, tx: Connection, keys: Sequence[Key], lanes: dict[Key, int]) -> set[Key]:
+        rows = await tx.fetch(
+            f"""insert into {self.schema}.account (tenant_id, account_id, lane, doc)
+                select *, $4::bytea from unnest($1::text[], $2::text[], $3::integer[])
+                on conflict do nothing returning tenant_id, account_id""",
+            [tenant for tenant, _ in keys],
+            [account for _, account in keys],
+            [lanes[key] for key in keys],
+            self._encode(self.empty),
+        )
+        return {(r[0], r[1]) for r in rows}
+
+    async def save(self, tx: Connection, states: dict[Key, Any], rows: Iterable[Owned]) -> None:
+        """Write changed documents and the rows their decisions made. Every row belongs to an account of the batch."""
+        if states:
+            await tx.execute(
+                f"""update {self.schema}.account a set next_action_at = u.next, doc = u.doc, version = a.version + 1
+                    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bytea[]) as u(tenant_id, account_id, next, doc)
+                    where a.tenant_id = u.tenant_id and a.account_id = u.account_id""",
+                [tenant for tenant, _ in states],
+                [account for _, account in states],
+                [state.next_action_at for state in states.values()],
+                [self._encode(state) for state in states.values()],
+            )
+        await write_rows(tx, self.schema, self.rows, rows)
+
+    async def claim_due(self, tx: Connection, now: datetime, most: int) -> list[Key]:
+        """Lock up to `most` accounts whose timer is due, skipping those another transaction holds."""
+        rows = await tx.fetch(f"select tenant_id, account_id from {self.schema}.claim_due($1, $2)", now, most)
+        return [(r[0], r[1]) for r in rows]
+
+    async def next_due(self, tx: Connection) -> datetime | None:
+        """The earliest timer of all tenants; None when there is none."""
+        at: datetime | None = await tx.fetchval(f"select {self.schema}.next_due()")
+        return at
+
+    async def read(self, tx: Connection, tenant: str, account: str) -> Any | None:
+        """An account's state without a lock; None when it is not known."""
+        doc = await tx.fetchval(f"select doc from {self.schema}.account where tenant_id = $1 and account_id = $2", tenant, account)
+        return None if doc is None else self._decode(doc)
+
+    async def park(self, tx: Connection, keys: Sequence[Key], now: datetime | None) -> None:
+        """Park accounts (`now`), or let them go on (None)."""
+        await tx.execute(
+            f"""update {self.schema}.account a set parked_at = $3 from unnest($1::text[], $2::text[]) as k(tenant_id, account_id)
+                where a.tenant_id = k.tenant_id and a.account_id = k.account_id""",
+            [tenant for tenant, _ in keys],
+            [account for _, account in keys],
+            now,
+        )
+
+    async def wake_tenant(self, tx: Connection, tenant: str, now: datetime) -> None:
+        """Ask every account of a tenant again: its policy or its creditor changed."""
+        await tx.execute(
+            f"update {self.schema}.account set next_action_at = least(coalesce(next_action_at, $2), $2) where tenant_id = $1", tenant, now
+        )

@@ -1,0 +1,131 @@
+"""The tables that every service has, as SQL for its first migration: aggregate, inbox, outbox, lanes, dead letters, and the rest.
+
+A migration once released is never edited; what is here may only be used by first migrations and extended by new functions.
+"""
+
+TENANT_LIST = "tenant_id = any((select string_to_array(current_setting('paycue.tenants', true), ','))::text[])"
+"""Evaluated once per statement; unset or empty matches nothing."""
+
+
+def service_role(schema: str) -> str:
+    """The role a service's connections take. It owns nothing and bypasses nothing."""
+    return f"paycue_{schema}"
+
+
+def timer_role(schema: str) -> str:
+    """The role that owns `claim_due` and alone sees every tenant's due columns."""
+    return f"paycue_{schema}_timer"
+
+
+def kernel_tables(schema: str) -> list[str]:
+    """The statements of a service's first migration: schema, roles, kernel tables, `claim_due`."""
+    return [*_roles(schema), *_account(schema), *_bus_tables(schema), *_http_tables(schema), *_timers(schema)]
+
+
+def tenant_policy(schema: str, table: str) -> list[str]:
+    """Row-level security, forced, by the transaction's tenant list; and the service's rights on the table."""
+    name = f"{schema}.{table}"
+    return [
+        f"alter table {name} enable row level security",
+        f"alter table {name} force row level security",
+        f"create policy tenants on {name} to {service_role(schema)} using ({TENANT_LIST}) with check ({TENANT_LIST})",
+        f"grant select, insert, update, delete on {name} to {service_role(schema)}",
+    ]
+
+
+def _roles(schema: str) -> list[str]:
+    statements = []
+    for role in (service_role(schema), timer_role(schema)):
+        statements += [
+            f"do $$ begin create role {role} nologin; exception when duplicate_object or unique_violation then null; end $$",
+            f"grant {role} to current_user",
+            f"grant usage on schema {schema} to {role}",
+        ]
+    return [f"create schema if not exists {schema}", *statements, f"grant create on schema {schema} to {timer_role(schema)}"]
+
+
+def _account(schema: str) -> list[str]:
+    return [
+        f"""create table {schema}.account (
+            tenant_id text collate "C" not null,
+            account_id text collate "C" not null,
+            lane integer not null,
+            next_action_at timestamptz,
+            version bigint not null default 0,
+            parked_at timestamptz,
+            doc bytea not null,
+            primary key (tenant_id, account_id)
+        ) with (fillfactor = 70)""",
+        f"create index account_due on {schema}.account (next_action_at) where next_action_at is not null and parked_at is null",
+        *tenant_policy(schema, "account"),
+    ]
+
+
+def _bus_tables(schema: str) -> list[str]:
+    role = service_role(schema)
+    return [
+        f"create table {schema}.inbox (id uuid primary key, digest bytea not null, received_on date not null default current_date)",
+        f"create index inbox_received on {schema}.inbox using brin (received_on)",
+        f"""create table {schema}.outbox (
+            id bigint generated always as identity primary key,
+            topic text not null, lane integer not null, key bytea not null,
+            type text not null, event_id text not null, at timestamptz not null, trace text, value bytea not null
+        )""",
+        f"""create table {schema}.lane (
+            consumer text not null, topic text not null, partition integer not null, next_offset bigint not null,
+            primary key (consumer, topic, partition)
+        ) with (fillfactor = 50)""",
+        # One order for both tables: what was parked after a dead letter is folded after it.
+        f"create sequence {schema}.letter_id",
+        f"""create table {schema}.dead_letter (
+            id bigint primary key default nextval('{schema}.letter_id'),
+            digest bytea not null unique,
+            topic text not null, partition integer not null, "offset" bigint not null,
+            key bytea, headers jsonb not null, value bytea, reason text not null, at timestamptz not null,
+            tenant_id text, account_id text, parked boolean not null, resolved_at timestamptz
+        )""",
+        f"""create table {schema}.parked (
+            id bigint primary key default nextval('{schema}.letter_id'),
+            tenant_id text collate "C" not null, account_id text collate "C" not null,
+            topic text not null, partition integer not null, "offset" bigint not null,
+            key bytea not null, headers jsonb not null, value bytea not null
+        )""",
+        f"create index parked_account on {schema}.parked (tenant_id, account_id, id)",
+        f"create table {schema}.directory (id text primary key, doc bytea not null)",
+        f"grant usage on sequence {schema}.letter_id to {role}",
+        *(
+            f"grant select, insert, update, delete on {schema}.{table} to {role}"
+            for table in ("inbox", "outbox", "lane", "dead_letter", "parked", "directory")
+        ),
+    ]
+
+
+def _http_tables(schema: str) -> list[str]:
+    return [
+        f"""create table {schema}.idempotency (
+            tenant_id text collate "C" not null, key text not null, request_digest bytea not null,
+            status integer not null, body bytea not null, created_at timestamptz not null,
+            primary key (tenant_id, key)
+        )""",
+        *tenant_policy(schema, "idempotency"),
+    ]
+
+
+def _timers(schema: str) -> list[str]:
+    timer, role = timer_role(schema), service_role(schema)
+    return [
+        f"grant select (tenant_id, account_id, next_action_at, parked_at), update (next_action_at) on {schema}.account to {timer}",
+        f"create policy due on {schema}.account to {timer} using (true) with check (false)",
+        # Keys only, locked for the caller's transaction; what the caller then reads is under its own tenant list.
+        f"""create function {schema}.claim_due(due timestamptz, most integer)
+            returns table (tenant_id text, account_id text) language sql security definer set search_path = pg_catalog as $$
+            select a.tenant_id, a.account_id from {schema}.account a
+            where a.next_action_at <= due and a.parked_at is null
+            order by a.next_action_at, a.tenant_id, a.account_id limit most for update skip locked $$""",
+        f"""create function {schema}.next_due() returns timestamptz language sql stable security definer
+            set search_path = pg_catalog as $$
+            select min(a.next_action_at) from {schema}.account a where a.next_action_at is not null and a.parked_at is null $$""",
+        *(f"alter function {schema}.{function} owner to {timer}" for function in ("claim_due(timestamptz, integer)", "next_due()")),
+        *(f"revoke all on function {schema}.{function} from public" for function in ("claim_due(timestamptz, integer)", "next_due()")),
+        *(f"grant execute on function {schema}.{function} to {role}" for function in ("claim_due(timestamptz, integer)", "next_due()")),
+    ]

@@ -1,0 +1,1 @@
+"""The contracts, generated from `proto/`; `make proto` regenerates, nobody edits."""

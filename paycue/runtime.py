@@ -1,0 +1,195 @@
+"""One running service: its database, its consumers, relay, timers and provider calls, started in order and drained in order.
+
+A task that fails for a reason nobody handles stops the process rather than half of it; only too much poison stops one consumer
+alone, since the rest of the service still does what it should.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from paycue.bus.batch import Batch
+from paycue.bus.bus import Bus
+from paycue.bus.consumer import LaneConsumer
+from paycue.bus.directory import TOPIC as DIRECTORY
+from paycue.bus.directory import Directory
+from paycue.bus.flow import Flow
+from paycue.bus.fold import Folder
+from paycue.bus.outbox import Relay
+from paycue.bus.poison import TooMuchPoison
+from paycue.bus.topics import topics_of
+from paycue.clock import Clock
+from paycue.db.accounts import no_references
+from paycue.db.engine import TRANSIENT, Database
+from paycue.db.schema import service_role
+from paycue.observability import metrics
+
+if TYPE_CHECKING:
+    from paycue.app import Service
+
+_IDLE_SECONDS = 1.0
+log = structlog.get_logger(__name__)
+
+
+class Outbound(Protocol):
+    """Makes a service's provider calls after their claim is committed."""
+
+    async def start(self) -> None: ...
+    def submit(self, calls: Sequence[Any]) -> None:
+        """Take committed calls; never blocks."""
+
+    async def stop(self) -> None:
+        """Finish the calls in hand and record their outcomes."""
+
+
+class World:
+    """What services of one process share: a bus, a clock, and the count of what is on its way."""
+
+    def __init__(self, bus: Bus, clock: Clock, flow: Flow) -> None:
+        self.bus, self.clock, self.flow = bus, clock, flow
+
+
+class Runtime:
+    """A service at work. `fatal` is set when the process has to end, and why."""
+
+    def __init__(self, service: "Service", settings: Any, world: World) -> None:
+        self.service, self.settings, self.world = service, settings, world
+        self.clock, self.bus = world.clock, world.bus
+        role = settings.database_role or service_role(service.name)
+        self.database = Database(settings.database_url, role, pool_size=service.pool_size, name=f"paycue-{service.name}")
+        references = service.references(settings) if service.references else no_references
+        self.folder = Folder(service.name, service.store, service.handlers, self.database, world.bus, world.clock, world.flow, references)
+        self.relay = Relay(service.name, service.store.schema, self.database, world.bus, world.flow)
+        self.directory = Directory(service.store.schema, self.database, self._creditor_changed)
+        self.consumers = [
+            LaneConsumer(f"{service.name}.directory", (DIRECTORY,), world.bus, self.directory),
+            *(LaneConsumer(group, topics_of(events), world.bus, self.folder) for group, events in service.consumers.items()),
+        ]
+        self.alarm = Alarm(self)
+        self.outbound = service.outbound(self) if service.outbound else None
+        self.fatal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._stopping = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._poisoned: set[str] = set()
+
+    async def start(self) -> None:
+        """Check the schema, join the groups, start every loop."""
+        await self._check_schema()
+        self.folder.on_commit.append(self._on_commit)
+        self.clock.on_step(self.alarm.ring)
+        if self.outbound is not None:
+            await self.outbound.start()
+        self._spawn(self.relay.run(), "relay")
+        for consumer in self.consumers:
+            await consumer.start()
+            self._spawn(self._consume(consumer), consumer.group)
+        for loop in self.service.loops:
+            self._spawn(self._loop(loop), f"{self.service.name}.{loop.__name__}")
+
+    async def _check_schema(self) -> None:
+        async with self.database.connection() as connection:
+            there = await connection.fetchval("select to_regclass($1) is not null", f"{self.service.store.schema}.account")
+        if not there:
+            raise RuntimeError(f"the database has no schema of {self.service.name}; run `paycue migrate` first")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.fatal.done():
+            log.critical("a loop failed", loop=task.get_name(), exc_info=error)
+            self.fatal.set_result(f"{task.get_name()} failed: {error!r}")
+
+    async def _consume(self, consumer: LaneConsumer) -> None:
+        try:
+            await consumer.run()
+        except TooMuchPoison as error:
+            self._poisoned.add(consumer.group)
+            log.critical("consumer stopped", consumer=consumer.group, reason=str(error))
+
+    async def _loop(self, body: Callable[["Runtime"], Awaitable[int]]) -> None:
+        """Run a loop's body until it finds nothing, then sleep until the alarm."""
+        while not self._stopping:
+            self.alarm.hush()
+            try:
+                while not self._stopping and await body(self):
+                    pass
+                await self.alarm.wait()
+            except TRANSIENT as error:
+                log.warning("loop backs off", loop=body.__name__, error=repr(error))
+                await asyncio.sleep(_IDLE_SECONDS)
+
+    def _on_commit(self, batch: Batch) -> None:
+        if batch.events:
+            self.relay.nudge()
+        if batch.calls and self.outbound is not None:
+            self.outbound.submit(batch.calls)
+        due = [state.next_action_at for state in batch.changed.values() if state.next_action_at is not None]
+        if due and min(due) <= self.clock.now():
+            self.alarm.ring()
+
+    async def _creditor_changed(self, tx: Any, tenant: str) -> None:
+        await self.service.store.wake_tenant(tx, tenant, self.clock.now())
+        self.alarm.ring()
+
+    async def unready(self) -> str | None:
+        """Why this service should get no traffic now; None when it should."""
+        if self._poisoned:
+            return f"{', '.join(sorted(self._poisoned))} stopped: too many dead letters; run `paycue dead-letters list`"
+        tired = [consumer.group for consumer in self.consumers if not consumer.ready]
+        return f"{', '.join(tired)} cannot fold: the database keeps failing" if tired else None
+
+    async def measure(self) -> int:
+        """Set the gauges; the records behind, over all consumers."""
+        async with self.database.connection() as connection:
+            schema = self.service.store.schema
+            pending, letters = await connection.fetchrow(
+                f"select (select count(*) from {schema}.outbox), (select count(*) from {schema}.dead_letter where resolved_at is null)"
+            )
+        metrics.OUTBOX_PENDING.labels(self.service.name).set(pending)
+        metrics.OPEN_DEAD_LETTERS.labels(self.service.name).set(letters)
+        lags = [await consumer.lag() for consumer in self.consumers if consumer.group not in self._poisoned]
+        return sum(lags)
+
+    async def stop(self) -> None:
+        """Stop polling, drain lanes, commit, finish calls, stop the relay, leave."""
+        self._stopping = True
+        for consumer in self.consumers:
+            await consumer.stop()
+        self.alarm.ring()
+        if self.outbound is not None:
+            await self.outbound.stop()
+        self.relay.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.database.close()
+
+
+class Alarm:
+    """Wakes a service's loops: when an account falls due, when business time jumps, or when asked."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self._rung = runtime, asyncio.Event()
+
+    def ring(self) -> None:
+        """Something may be due now."""
+        self._rung.set()
+
+    def hush(self) -> None:
+        """About to look: what rings from here on is new."""
+        self._rung.clear()
+
+    async def wait(self) -> None:
+        """Until rung, or the next timer of the database, or a second: another process may have set an earlier one."""
+        runtime = self._runtime
+        async with runtime.database.connection() as connection:
+            due = await runtime.service.store.next_due(connection)
+        left = (due - runtime.clock.now()).total_seconds() if due else _IDLE_SECONDS
+        try:
+            await asyncio.wait_for(self._rung.wait(), min(_IDLE_SECONDS, max(left, 0.01)))
+        except TimeoutError:
+            return

@@ -1,0 +1,1 @@
+"""What is contested: cases, deadlines, outcomes."""

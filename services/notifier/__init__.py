@@ -1,0 +1,1 @@
+"""The notifier service; its README tells what it owns."""

@@ -1,0 +1,1 @@
+"""Third parties, one file per provider, behind one small Protocol."""

@@ -1,0 +1,69 @@
+"""What the notifier is told by people, by providers and by its own calls."""
+
+from typing import Literal
+
+import msgspec
+
+from services.notifier.domain.calls import CallResult, Found
+
+
+class SetContactPoint(msgspec.Struct, frozen=True):
+    """A person adds an address, with the consent it stands on. The address is normalised already."""
+
+    channel: Literal["email", "sms"]
+    address: str
+    basis: str
+    evidence: str
+
+
+class OptOut(msgspec.Struct, frozen=True):
+    """Nobody may write to an address any more."""
+
+    address: str
+    channel: Literal["email", "sms"]
+    basis: str
+    """Where it came from: `one_click`, `reply`, `carrier`, `person`."""
+    evidence: str
+
+
+class OptIn(msgspec.Struct, frozen=True):
+    """An address may be written to again, by the debtor's own consent."""
+
+    address: str
+    channel: Literal["email", "sms"]
+    basis: str
+    evidence: str
+
+
+class CallFinished(msgspec.Struct, frozen=True):
+    """A provider call came to an end."""
+
+    reminder_id: str
+    call_id: str
+    result: CallResult
+    content_digest: bytes = b""
+
+
+class CallFound(msgspec.Struct, frozen=True):
+    """A provider was asked whether it has the message of an unknown call."""
+
+    reminder_id: str
+    call_id: str
+    found: Found
+
+
+class DeliveryReported(msgspec.Struct, frozen=True):
+    """A provider's report on a message it took."""
+
+    reminder_id: str
+    call_id: str
+    reference: str
+    status: str
+    error_code: str
+
+
+class Resend(msgspec.Struct, frozen=True):
+    """A person has an unknown message sent again, and says why."""
+
+    reminder_id: str
+    reason: str

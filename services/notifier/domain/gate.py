@@ -1,0 +1,126 @@
+"""The gate: the account's one document that says whether anything may leave, and what is on its way out.
+
+Stops, balances, contact points and open messages stand in one row, so that a claim and a stop are decided under the same lock.
+It never holds a message's text: that is rendered from the claim.
+"""
+
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+Status = Literal["pending", "claimed", "unknown"]
+
+
+class Contact(msgspec.Struct, frozen=True, array_like=True):
+    """An address of the account; `basis` tells why it may be used: `account_fact`, or the consent that was recorded."""
+
+    channel: str
+    address: str
+    basis: str = "account_fact"
+
+
+class Balance(msgspec.Struct, frozen=True, array_like=True):
+    """What payments last said is open on an invoice."""
+
+    invoice_id: str
+    open_minor: int
+    version: int
+    at: datetime
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """What disputes last said of one dispute."""
+
+    dispute_id: str
+    invoice_id: str
+    version: int
+    open: bool
+
+
+class Stop(msgspec.Struct, frozen=True, array_like=True):
+    """A raw fact that may mean a message is out of date; provisional until its cause is resolved. No invoices: the whole account."""
+
+    cause: str
+    invoice_ids: tuple[str, ...]
+    since: datetime
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """An invoice a reminder covers, as the scheduler saw it."""
+
+    invoice_id: str
+    currency: str
+    open_minor: int
+    balance_version: int
+    due_on: date
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """A reminder that has not come to an end. `at` is when it next wants attention; `attempt` grows with every claim."""
+
+    reminder_id: str
+    stage: str
+    channels: tuple[str, ...]
+    lines: tuple[Line, ...]
+    planned_on: date
+    valid_until: datetime
+    at: datetime
+    status: Status = "pending"
+    attempt: int = 0
+    retries: int = 0
+    finds: int = 0
+    channel: str = ""
+    recipient: str = ""
+    call_id: str = ""
+    claimed_at: datetime | None = None
+    covered: tuple[Line, ...] = ()
+    """What the claim covers, with the amounts of the claim."""
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """Everything that decides whether a message to this account may leave."""
+
+    contact_version: int = -1
+    name: str = ""
+    locale: str = "en"
+    zone: str = ""
+    contacts: tuple[Contact, ...] = ()
+    suppressed: tuple[str, ...] = ()
+    """Addresses nobody may write to any more: opted out, or refused for good."""
+    state_version: int = -1
+    paused: bool = False
+    paused_invoices: tuple[str, ...] = ()
+    balances: tuple[Balance, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    resolved: tuple[tuple[str, datetime], ...] = ()
+    """Causes whose resolution came before the raw fact, and when."""
+    messages: tuple[Message, ...] = ()
+    done: tuple[tuple[str, datetime], ...] = ()
+    """Reminders that came to an end, and when: the same reminder again is nobody's business."""
+    next_action_at: datetime | None = None
+
+    def message(self, reminder_id: str) -> Message | None:
+        """The open message of a reminder."""
+        return next((m for m in self.messages if m.reminder_id == reminder_id), None)
+
+    def balance(self, invoice_id: str) -> Balance | None:
+        """The last balance of an invoice."""
+        return next((b for b in self.balances if b.invoice_id == invoice_id), None)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What handlers know besides the account: the creditor, the channels this installation has, and how long things may take."""
+
+    creditor_name: str = ""
+    suspended: str = ""
+    zone: str = "UTC"
+    sender_email: str = ""
+    sender_name: str = ""
+    sender_phone: str = ""
+    channels: frozenset[str] = frozenset()
+    start_by_seconds: float = 3.0
+    lease_seconds: float = 640.0
+    """After a claim this old without an outcome, its owner is dead and the call unknown."""
+    find_after: tuple[int, ...] = (60, 300, 900, 3600, 21600, 86400)

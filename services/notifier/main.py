@@ -1,0 +1,36 @@
+"""The notifier: delivers one reminder once, on the right channel, lawfully. Composition only."""
+
+from pathlib import Path
+
+from paycue.app import Service
+from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2
+from services.notifier.handlers import HANDLERS
+from services.notifier.loops import Sender, send_due
+from services.notifier.settings import NotifierSettings
+from services.notifier.store import STORE, references
+
+STOPS = (
+    payment_pb2.PaymentReceived,
+    payment_pb2.PaymentApplied,
+    dispute_pb2.DisputeRaised,
+    dispute_pb2.DisputeRegistered,
+    account_pb2.AccountState,
+)
+"""One type of each topic that may stop a message; a consumer of their own, so that a stop never queues behind a storm."""
+
+SERVICE = Service(
+    name="notifier",
+    about="Delivers each reminder once, on the right channel, within consent and hours.",
+    settings=NotifierSettings,
+    store=STORE,
+    handlers=HANDLERS,
+    consumers={
+        "notifier": (account_pb2.AccountRegistered, reminder_pb2.ReminderDue),
+        "notifier.stops": STOPS,
+    },
+    routers=(),
+    migrations=Path(__file__).parent / "migrations",
+    loops=(send_due,),
+    outbound=Sender,
+    references=references,
+)

@@ -1,0 +1,68 @@
+"""The notifier's first tables: the kernel's, messages and their history, and where callbacks and replies find their account."""
+
+from alembic import op
+
+from paycue.db.schema import kernel_tables, service_role, tenant_policy, timer_role
+
+revision = "0001"
+down_revision = None
+
+SCHEMA = "notifier"
+_ACCOUNT = 'tenant_id text collate "C" not null, account_id text collate "C" not null'
+
+
+def upgrade() -> None:
+    for statement in (*kernel_tables(SCHEMA), *_tables(), *_lookups()):
+        op.execute(statement)
+
+
+def _tables() -> list[str]:
+    tables = {
+        "message": """reminder_id text not null, status text not null, reason text not null, stage text not null, channel text not null,
+            recipient text not null, invoice_ids text not null, planned_on date not null, valid_until timestamptz not null,
+            updated_at timestamptz not null, primary key (tenant_id, account_id, reminder_id)""",
+        "attempt": """id bigint generated always as identity, reminder_id text not null, call_id text not null, attempt bigint not null,
+            at timestamptz not null, what text not null, channel text not null, reference text not null, reason text not null,
+            content_digest bytea not null, primary key (tenant_id, account_id, id)""",
+        "call": "call_id text not null, reminder_id text not null, primary key (tenant_id, account_id, call_id)",
+        "address": "address text not null, channel text not null, primary key (tenant_id, account_id, address, channel)",
+        "consent": """id bigint generated always as identity, at timestamptz not null, address text not null, channel text not null,
+            granted boolean not null, basis text not null, evidence text not null, primary key (tenant_id, account_id, id)""",
+    }
+    created = [f"create table {SCHEMA}.{name} ({_ACCOUNT}, {columns})" for name, columns in tables.items()]
+    secured = [statement for name in tables for statement in tenant_policy(SCHEMA, name)]
+    return [
+        *created,
+        *secured,
+        f"create index message_newest on {SCHEMA}.message (tenant_id, updated_at desc, reminder_id desc)",
+        f"create index message_reminder on {SCHEMA}.message (tenant_id, reminder_id)",
+        f"create index attempt_reminder on {SCHEMA}.attempt (tenant_id, account_id, reminder_id)",
+        f"create index call_id on {SCHEMA}.call (call_id)",
+        f"create index address_key on {SCHEMA}.address (address, channel)",
+        # What happened and what was consented to is only ever added to.
+        f"revoke update, delete on {SCHEMA}.attempt, {SCHEMA}.consent from {service_role(SCHEMA)}",
+    ]
+
+
+def _lookups() -> list[str]:
+    """Keys only, for callbacks that name a call or an address and no tenant."""
+    timer, role = timer_role(SCHEMA), service_role(SCHEMA)
+    functions = {
+        "account_of_call(wanted text)": """returns table (tenant_id text, account_id text, reminder_id text) {how}
+            select c.tenant_id, c.account_id, c.reminder_id from notifier.call c where c.call_id = wanted $$""",
+        "accounts_of_address(wanted text, by text)": """returns table (tenant_id text, account_id text) {how}
+            select a.tenant_id, a.account_id from notifier.address a where a.address = wanted and a.channel = by
+            order by a.tenant_id, a.account_id $$""",
+    }
+    how = "language sql stable security definer set search_path = pg_catalog as $$"
+    statements = [f"grant select on {SCHEMA}.call, {SCHEMA}.address to {timer}"]
+    statements += [f"create policy lookup on {SCHEMA}.{table} for select to {timer} using (true)" for table in ("call", "address")]
+    for signature, body in functions.items():
+        name = f"{SCHEMA}.{signature.partition('(')[0]}"
+        statements += [
+            f"create function {SCHEMA}.{signature} {body.format(how=how)}",
+            f"alter function {name} owner to {timer}",
+            f"revoke all on function {name} from public",
+            f"grant execute on function {name} to {role}",
+        ]
+    return statements

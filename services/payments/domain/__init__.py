@@ -1,0 +1,1 @@
+"""The ledger as values and pure functions: facts in, balances out."""

@@ -1,0 +1,1 @@
+"""When an account is reminded next, and why not."""

@@ -1,0 +1,39 @@
+"""What is known beside the account when a decision is taken: its creditor's policy and standing, the instant, the debtor's day.
+
+`Standing` is what handlers get as `ctx.reference`. It must never hold anything of one account.
+"""
+
+from datetime import date, datetime
+from functools import cached_property
+
+import msgspec
+
+from paycue.clock import local_date
+from services.scheduler.domain.policy import Policy
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A creditor, as the scheduler sees it. Without a policy nothing is planned."""
+
+    policy: Policy | None = None
+    zone: str = "UTC"
+    """For accounts that name none."""
+    live_from: date | None = None
+    """Steps dated before this day are recorded and never sent."""
+    suspended: str = ""
+    """Not empty: nothing leaves for this creditor, and why."""
+
+
+class Moment(msgspec.Struct, frozen=True, dict=True):
+    """Whose account, in which zone, at which instant (UTC)."""
+
+    now: datetime
+    tenant: str
+    account_id: str
+    zone: str
+    standing: Standing
+
+    @cached_property
+    def today(self) -> date:
+        """The debtor's local date."""
+        return local_date(self.now, self.zone)
