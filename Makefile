@@ -36,8 +36,9 @@ check: setup-dev ## lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-proto: setup-dev ## check the contracts and generate code, topics and AsyncAPI from them
+proto: setup-dev ## check the contracts; generate code, topics, AsyncAPI and OpenAPI
 	$(BIN)/python -m tools.generate_contracts
+	$(BIN)/python -m tools.generate_openapi
 
 lock: setup-dev ## lock requirements/*.txt; UPGRADE=1 takes the newest versions
 	$(BIN)/python -m tools.lock_requirements

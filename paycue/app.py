@@ -95,18 +95,22 @@ async def running(services: Sequence[tuple[Service, Any]], world: World) -> Asyn
 
 async def serve(services: Sequence[tuple[Service, Any]], world: World, ready: Callable[[dict[str, str]], None]) -> None:
     """Run services with their APIs until SIGTERM or SIGINT; `ready` hears service name -> URL. Raises RuntimeError when one gives up."""
+    async with running(services, world) as runtimes:
+        await serve_runtimes(runtimes, {service.name: settings.http_port for service, settings in services}, ready)
+
+
+async def serve_runtimes(runtimes: Sequence[Runtime], ports: Mapping[str, int], ready: Callable[[dict[str, str]], None]) -> None:
+    """Serve the APIs of services that run already, until SIGTERM or SIGINT."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(services, world) as runtimes, contextlib.AsyncExitStack() as servers:
-        urls = {r.service.name: await servers.enter_async_context(_serving(r)) for r in runtimes}
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as servers:
+        urls = {}
+        for runtime in runtimes:
+            app = serving(api(runtime.service, runtime), runtime.settings.http_host, ports[runtime.service.name])
+            urls[runtime.service.name] = await servers.enter_async_context(app)
         ready(urls)
         await until_over(runtimes, stop)
-
-
-def _serving(runtime: Runtime) -> contextlib.AbstractAsyncContextManager[str]:
-    return serving(api(runtime.service, runtime), runtime.settings.http_host, runtime.settings.http_port)
 
 
 async def until_over(runtimes: Sequence[Runtime], stop: asyncio.Event) -> None:

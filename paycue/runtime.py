@@ -70,6 +70,9 @@ class Runtime:
         self.alarm = Alarm(self)
         self.outbound = service.outbound(self) if service.outbound else None
         self.fatal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.timers = asyncio.Event()
+        """Cleared: loops wait. A replay folds an instant's facts before its timers."""
+        self.timers.set()
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._poisoned: set[str] = set()
@@ -115,10 +118,11 @@ class Runtime:
     async def _loop(self, body: Callable[["Runtime"], Awaitable[int]]) -> None:
         """Run a loop's body until it finds nothing, then sleep until the alarm."""
         while not self._stopping:
+            await self.timers.wait()
             self.alarm.hush()
             try:
                 while not self._stopping and await body(self):
-                    pass
+                    self.world.flow.stir()
                 await self.alarm.wait()
             except TRANSIENT as error:
                 log.warning("loop backs off", loop=body.__name__, error=repr(error))
@@ -134,6 +138,8 @@ class Runtime:
             self.alarm.ring()
 
     async def _creditor_changed(self, tx: Any, tenant: str) -> None:
+        if not self.service.loops:
+            return  # No timer would ever take the wake-up down again.
         await self.service.store.wake_tenant(tx, tenant, self.clock.now())
         self.alarm.ring()
 
@@ -159,6 +165,7 @@ class Runtime:
     async def stop(self) -> None:
         """Stop polling, drain lanes, commit, finish calls, stop the relay, leave."""
         self._stopping = True
+        self.timers.set()
         for consumer in self.consumers:
             await consumer.stop()
         self.alarm.ring()

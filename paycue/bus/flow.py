@@ -41,6 +41,10 @@ class Flow:
         self.open[what] += count
         self._move()
 
+    def stir(self) -> None:
+        """Something moved that is not counted: a timer was folded and caused nothing to send."""
+        self._move()
+
     def outstanding(self) -> list[str]:
         """What has not come to rest, in words; empty when all has."""
         waiting = [f"{count} {what}" for what, count in sorted(self.open.items()) if count > 0]

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.helpers import create_ssl_context
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError
 from aiokafka.partitioner import murmur2
 
@@ -19,6 +20,7 @@ from paycue.bus.bus import BusError, Consumer, Fence
 from paycue.bus.envelope import Outgoing, Record
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.topics import Topic, topics
+from paycue.settings import KernelSettings
 
 _PUBLISH_SECONDS = 15
 _STOP_SECONDS = 5
@@ -46,6 +48,19 @@ CONSUMER: dict[str, Any] = {
 }
 
 
+def security(settings: KernelSettings) -> dict[str, Any]:
+    """What the clients need to know of a secured cluster."""
+    if settings.kafka_security == "plaintext":
+        return {}
+    secured: dict[str, Any] = {"security_protocol": settings.kafka_security.upper()}
+    if settings.kafka_security.endswith("ssl"):
+        secured["ssl_context"] = create_ssl_context(cafile=settings.kafka_ca_file)
+    if settings.kafka_security.startswith("sasl"):
+        secured |= {"sasl_mechanism": settings.kafka_mechanism, "sasl_plain_username": settings.kafka_username}
+        secured["sasl_plain_password"] = settings.kafka_password
+    return secured
+
+
 class KafkaBus:
     """A cluster at `servers` (host:port, comma-separated).
 
@@ -53,8 +68,18 @@ class KafkaBus:
     `replication` are for topics this bus creates.
     """
 
-    def __init__(self, servers: str, flow: Flow, *, prefix: str = "", partitions: int | None = None, replication: int = -1) -> None:
+    def __init__(
+        self,
+        servers: str,
+        flow: Flow,
+        *,
+        prefix: str = "",
+        partitions: int | None = None,
+        replication: int = -1,
+        security: Mapping[str, Any] | None = None,
+    ) -> None:
         self.servers, self.flow, self.prefix = servers, flow, prefix
+        self.client = {"bootstrap_servers": servers, **(security or {})}
         self._partitions, self._replication = partitions, replication
         self._producer: AIOKafkaProducer | None = None
         self._building = asyncio.Lock()
@@ -75,7 +100,7 @@ class KafkaBus:
     async def _ready(self) -> AIOKafkaProducer:
         async with self._building:
             if self._producer is None:
-                producer = AIOKafkaProducer(bootstrap_servers=self.servers, **PRODUCER)
+                producer = AIOKafkaProducer(**self.client, **PRODUCER)
                 try:
                     await producer.start()
                 except KafkaError as error:
@@ -85,7 +110,7 @@ class KafkaBus:
             return self._producer
 
     async def create_topics(self) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+        admin = AIOKafkaAdminClient(**self.client)
         await admin.start()
         try:
             existing = set(await admin.list_topics())
@@ -111,7 +136,7 @@ class KafkaBus:
         """Remove this prefix's topics. Refused without a prefix."""
         if not self.prefix:
             raise ValueError("topics without a prefix are not deleted")
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+        admin = AIOKafkaAdminClient(**self.client)
         await admin.start()
         try:
             await admin.delete_topics([self.prefix + name for name in topics()])
@@ -204,7 +229,7 @@ class KafkaConsumer:
 
     def __init__(self, bus: KafkaBus, group: str, topics: tuple[str, ...], before_revoke: Fence) -> None:
         self.bus, self.group, self.topics, self.before_revoke = bus, group, topics, before_revoke
-        self._client = AIOKafkaConsumer(bootstrap_servers=bus.servers, group_id=bus.prefix + group, **CONSUMER)
+        self._client = AIOKafkaConsumer(**bus.client, group_id=bus.prefix + group, **CONSUMER)
 
     async def start(self) -> None:
         self._client.subscribe([self.bus.prefix + topic for topic in self.topics], listener=_Revocation(self))

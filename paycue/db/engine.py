@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -110,3 +111,13 @@ def _tenant_list(tenants: Iterable[str]) -> str:
 def async_url(url: str) -> str:
     """A SQLAlchemy URL for asyncpg of any PostgreSQL URL."""
     return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+async def execute_alone(url: str, statement: str) -> None:
+    """Run one statement outside a transaction, such as `create database`."""
+    engine = create_async_engine(async_url(url), isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+    finally:
+        await engine.dispose()

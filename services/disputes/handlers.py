@@ -230,6 +230,10 @@ def _check_credit(account: DisputeAccount, case: Case, command: commands.Resolve
     """A person can be asked to correct what an ERP's decision would only be noted for."""
     if command.credit_minor and command.outcome in (lifecycle.INVALID, lifecycle.WITHDRAWN):
         raise Refused(422, "Credit not possible", f"a dispute that is {command.outcome} credits nothing; leave the credit out")
+    contested_in = account.currency_of(case.claim)
+    if command.currency not in ("", contested_in):
+        what = f"the dispute in {contested_in}" if contested_in else "its invoice not known yet, nor the currency; wait for it"
+        raise Refused(422, "Credit in another currency", f"the credit is in {command.currency}, {what}")
     invoice = account.invoices.get(case.claim.invoice_id)
     if invoice and invoice.amount_minor and command.credit_minor > invoice.amount_minor:
         detail = f"invoice {case.claim.invoice_id} is of {Money(invoice.currency, invoice.amount_minor)}; credit that much at most"

@@ -18,7 +18,7 @@ from services.scheduler.domain.contact import Contact, Covered, due_rows
 from services.scheduler.domain.fire import Fired, fire
 from services.scheduler.domain.plan import next_action
 from services.scheduler.domain.rows import Decided, Outcome
-from services.scheduler.domain.standing import Moment, Standing
+from services.scheduler.domain.standing import Moment, moment_of
 from services.scheduler.domain.window import is_open
 
 _STAGES = {
@@ -124,10 +124,6 @@ def remind_now(account: Account, command: commands.RemindNow, ctx: Context) -> D
     return _decide(changed, ctx, rows, events, answer=manual.answer(contact, asked))
 
 
-def refresh_plan(account: Account, command: commands.RefreshPlan, ctx: Context) -> Decision[Account]:
-    return _decide(account, ctx)
-
-
 HANDLERS: Handlers = {
     account_pb2.AccountRegistered: account_registered,
     invoice_pb2.InvoiceIssued: invoice_issued,
@@ -147,13 +143,11 @@ HANDLERS: Handlers = {
     commands.ResumeAccount: resume_account,
     commands.ResumeInvoice: resume_invoice,
     commands.RemindNow: remind_now,
-    commands.RefreshPlan: refresh_plan,
 }
 
 
 def _moment(account: Account, ctx: Context) -> Moment:
-    standing: Standing = ctx.reference or Standing()
-    return Moment(ctx.now, ctx.tenant, ctx.account, account.zone or standing.zone, standing)
+    return moment_of(ctx.now, ctx.tenant, ctx.account, account.zone, ctx.reference)
 
 
 def _decide(

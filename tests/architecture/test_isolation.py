@@ -21,6 +21,7 @@ class Hidden:
 sys.meta_path.insert(0, Hidden())
 service = importlib.import_module('services.{service}.main').SERVICE
 assert service.name == '{service}', service.name
+importlib.import_module('paycue.cli')
 """
 
 

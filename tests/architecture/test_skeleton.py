@@ -8,6 +8,7 @@ from types import FunctionType
 
 import pytest
 
+import paycue
 from tools import generate_contracts as contracts
 from tools.topics import read as read_topics
 
@@ -22,6 +23,7 @@ def test_every_service_is_installed_by_name_and_has_an_extra_of_its_own() -> Non
     entries = PROJECT["entry-points"]["paycue.services"]
     assert entries == {name: f"services.{name}.main:SERVICE" for name in SERVICES}
     assert {*SERVICES} <= PROJECT["optional-dependencies"].keys()
+    assert PROJECT["version"] == paycue.__version__
     assert all((ROOT / "requirements" / f"{name}.txt").is_file() for name in SERVICES)
 
 

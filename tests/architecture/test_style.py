@@ -1,4 +1,4 @@
-"""The tree is clean: the linter and the type checker find nothing, the calls that replays forbid are refused, and nothing names a package index."""
+"""The tree is clean: linter and type checker find nothing, calls that replays forbid are refused, nothing names a package index."""
 
 import os
 import re

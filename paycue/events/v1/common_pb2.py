@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaycue/events/v1/common.proto\x12\x10paycue.events.v1\"L\n\x0c\x43ontactPoint\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.paycue.events.v1.ContactKind\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t*[\n\x0b\x43ontactKind\x12\x1c\n\x18\x43ONTACT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONTACT_KIND_EMAIL\x10\x01\x12\x16\n\x12\x43ONTACT_KIND_PHONE\x10\x02*F\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x11\n\rCHANNEL_EMAIL\x10\x01\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x02*}\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_FRIENDLY\x10\x01\x12\x0e\n\nSTAGE_FIRM\x10\x02\x12\x16\n\x12STAGE_FINAL_DEMAND\x10\x03\x12\x10\n\x0cSTAGE_AGENCY\x10\x04\x12\x0f\n\x0bSTAGE_LEGAL\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dpaycue/events/v1/common.proto\x12\x10paycue.events.v1\"[\n\x0c\x43ontactPoint\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.paycue.events.v1.ContactKindR\x04kind\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress*[\n\x0b\x43ontactKind\x12\x1c\n\x18\x43ONTACT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43ONTACT_KIND_EMAIL\x10\x01\x12\x16\n\x12\x43ONTACT_KIND_PHONE\x10\x02*F\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x11\n\rCHANNEL_EMAIL\x10\x01\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x02*}\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_FRIENDLY\x10\x01\x12\x0e\n\nSTAGE_FIRM\x10\x02\x12\x16\n\x12STAGE_FINAL_DEMAND\x10\x03\x12\x10\n\x0cSTAGE_AGENCY\x10\x04\x12\x0f\n\x0bSTAGE_LEGAL\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONTACTKIND']._serialized_start=129
-  _globals['_CONTACTKIND']._serialized_end=220
-  _globals['_CHANNEL']._serialized_start=222
-  _globals['_CHANNEL']._serialized_end=292
-  _globals['_STAGE']._serialized_start=294
-  _globals['_STAGE']._serialized_end=419
+  _globals['_CONTACTKIND']._serialized_start=144
+  _globals['_CONTACTKIND']._serialized_end=235
+  _globals['_CHANNEL']._serialized_start=237
+  _globals['_CHANNEL']._serialized_end=307
+  _globals['_STAGE']._serialized_start=309
+  _globals['_STAGE']._serialized_end=434
   _globals['_CONTACTPOINT']._serialized_start=51
-  _globals['_CONTACTPOINT']._serialized_end=127
+  _globals['_CONTACTPOINT']._serialized_end=142
 # @@protoc_insertion_point(module_scope)

@@ -24,29 +24,29 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/dispute.proto\x12\x10paycue.events.v1\"\xc7\x01\n\rDisputeRaised\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ndispute_id\x18\x03 \x01(\t\x12\x12\n\ninvoice_id\x18\x04 \x01(\t\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x1f.paycue.events.v1.DisputeReason\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12\x16\n\x0e\x64isputed_minor\x18\x07 \x01(\x03\x12\x0c\n\x04note\x18\x08 \x01(\t\"_\n\x14\x44isputeReviewStarted\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ndispute_id\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\"\xa4\x01\n\x0e\x44isputeDecided\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ndispute_id\x18\x03 \x01(\t\x12\x31\n\x07outcome\x18\x04 \x01(\x0e\x32 .paycue.events.v1.DisputeOutcome\x12\x14\n\x0c\x63redit_minor\x18\x05 \x01(\x03\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\xe0\x01\n\x11\x44isputeRegistered\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ndispute_id\x18\x03 \x01(\t\x12\x12\n\ninvoice_id\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61use_id\x18\x05 \x01(\t\x12/\n\x06reason\x18\x06 \x01(\x0e\x32\x1f.paycue.events.v1.DisputeReason\x12\x10\n\x08\x63urrency\x18\x07 \x01(\t\x12\x16\n\x0e\x64isputed_minor\x18\x08 \x01(\x03\x12\x0f\n\x07version\x18\t \x01(\x03\"\x81\x01\n\x0e\x44isputeRefused\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ndispute_id\x18\x03 \x01(\t\x12\x12\n\ninvoice_id\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61use_id\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\"q\n\x0f\x44isputeReviewed\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ndispute_id\x18\x03 \x01(\t\x12\x12\n\ninvoice_id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\"\xe2\x01\n\x0f\x44isputeResolved\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ndispute_id\x18\x03 \x01(\t\x12\x12\n\ninvoice_id\x18\x04 \x01(\t\x12\x31\n\x07outcome\x18\x05 \x01(\x0e\x32 .paycue.events.v1.DisputeOutcome\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12\x14\n\x0c\x63redit_minor\x18\x07 \x01(\x03\x12\x14\n\x0c\x63redit_whole\x18\x08 \x01(\x08\x12\x0f\n\x07version\x18\t \x01(\x03*\xee\x02\n\rDisputeReason\x12\x1e\n\x1a\x44ISPUTE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44ISPUTE_REASON_WRONG_AMOUNT\x10\x01\x12\x1f\n\x1b\x44ISPUTE_REASON_ALREADY_PAID\x10\x02\x12%\n!DISPUTE_REASON_GOODS_NOT_RECEIVED\x10\x03\x12\'\n#DISPUTE_REASON_INVOICE_NOT_RECEIVED\x10\x04\x12\x1a\n\x16\x44ISPUTE_REASON_QUALITY\x10\x05\x12\x1c\n\x18\x44ISPUTE_REASON_DUPLICATE\x10\x06\x12\x1b\n\x17\x44ISPUTE_REASON_NOT_MINE\x10\x07\x12\x18\n\x14\x44ISPUTE_REASON_FRAUD\x10\x08\x12 \n\x1c\x44ISPUTE_REASON_SHORT_PAYMENT\x10\t\x12\x18\n\x14\x44ISPUTE_REASON_OTHER\x10\n*\xaa\x01\n\x0e\x44isputeOutcome\x12\x1f\n\x1b\x44ISPUTE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44ISPUTE_OUTCOME_VALID\x10\x01\x12 \n\x1c\x44ISPUTE_OUTCOME_PARTLY_VALID\x10\x02\x12\x1b\n\x17\x44ISPUTE_OUTCOME_INVALID\x10\x03\x12\x1d\n\x19\x44ISPUTE_OUTCOME_WITHDRAWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/dispute.proto\x12\x10paycue.events.v1\"\x99\x02\n\rDisputeRaised\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\ndispute_id\x18\x03 \x01(\tR\tdisputeId\x12\x1d\n\ninvoice_id\x18\x04 \x01(\tR\tinvoiceId\x12\x37\n\x06reason\x18\x05 \x01(\x0e\x32\x1f.paycue.events.v1.DisputeReasonR\x06reason\x12\x1a\n\x08\x63urrency\x18\x06 \x01(\tR\x08\x63urrency\x12%\n\x0e\x64isputed_minor\x18\x07 \x01(\x03R\rdisputedMinor\x12\x12\n\x04note\x18\x08 \x01(\tR\x04note\"\x85\x01\n\x14\x44isputeReviewStarted\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\ndispute_id\x18\x03 \x01(\tR\tdisputeId\x12\x12\n\x04note\x18\x04 \x01(\tR\x04note\"\xe2\x01\n\x0e\x44isputeDecided\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\ndispute_id\x18\x03 \x01(\tR\tdisputeId\x12:\n\x07outcome\x18\x04 \x01(\x0e\x32 .paycue.events.v1.DisputeOutcomeR\x07outcome\x12!\n\x0c\x63redit_minor\x18\x05 \x01(\x03R\x0b\x63reditMinor\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\"\xbe\x02\n\x11\x44isputeRegistered\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\ndispute_id\x18\x03 \x01(\tR\tdisputeId\x12\x1d\n\ninvoice_id\x18\x04 \x01(\tR\tinvoiceId\x12\x19\n\x08\x63\x61use_id\x18\x05 \x01(\tR\x07\x63\x61useId\x12\x37\n\x06reason\x18\x06 \x01(\x0e\x32\x1f.paycue.events.v1.DisputeReasonR\x06reason\x12\x1a\n\x08\x63urrency\x18\x07 \x01(\tR\x08\x63urrency\x12%\n\x0e\x64isputed_minor\x18\x08 \x01(\x03R\rdisputedMinor\x12\x18\n\x07version\x18\t \x01(\x03R\x07version\"\xbd\x01\n\x0e\x44isputeRefused\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\ndispute_id\x18\x03 \x01(\tR\tdisputeId\x12\x1d\n\ninvoice_id\x18\x04 \x01(\tR\tinvoiceId\x12\x19\n\x08\x63\x61use_id\x18\x05 \x01(\tR\x07\x63\x61useId\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\"\xa5\x01\n\x0f\x44isputeReviewed\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\ndispute_id\x18\x03 \x01(\tR\tdisputeId\x12\x1d\n\ninvoice_id\x18\x04 \x01(\tR\tinvoiceId\x12\x18\n\x07version\x18\x05 \x01(\x03R\x07version\"\xc3\x02\n\x0f\x44isputeResolved\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\ndispute_id\x18\x03 \x01(\tR\tdisputeId\x12\x1d\n\ninvoice_id\x18\x04 \x01(\tR\tinvoiceId\x12:\n\x07outcome\x18\x05 \x01(\x0e\x32 .paycue.events.v1.DisputeOutcomeR\x07outcome\x12\x1a\n\x08\x63urrency\x18\x06 \x01(\tR\x08\x63urrency\x12!\n\x0c\x63redit_minor\x18\x07 \x01(\x03R\x0b\x63reditMinor\x12!\n\x0c\x63redit_whole\x18\x08 \x01(\x08R\x0b\x63reditWhole\x12\x18\n\x07version\x18\t \x01(\x03R\x07version*\xee\x02\n\rDisputeReason\x12\x1e\n\x1a\x44ISPUTE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44ISPUTE_REASON_WRONG_AMOUNT\x10\x01\x12\x1f\n\x1b\x44ISPUTE_REASON_ALREADY_PAID\x10\x02\x12%\n!DISPUTE_REASON_GOODS_NOT_RECEIVED\x10\x03\x12\'\n#DISPUTE_REASON_INVOICE_NOT_RECEIVED\x10\x04\x12\x1a\n\x16\x44ISPUTE_REASON_QUALITY\x10\x05\x12\x1c\n\x18\x44ISPUTE_REASON_DUPLICATE\x10\x06\x12\x1b\n\x17\x44ISPUTE_REASON_NOT_MINE\x10\x07\x12\x18\n\x14\x44ISPUTE_REASON_FRAUD\x10\x08\x12 \n\x1c\x44ISPUTE_REASON_SHORT_PAYMENT\x10\t\x12\x18\n\x14\x44ISPUTE_REASON_OTHER\x10\n*\xaa\x01\n\x0e\x44isputeOutcome\x12\x1f\n\x1b\x44ISPUTE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44ISPUTE_OUTCOME_VALID\x10\x01\x12 \n\x1c\x44ISPUTE_OUTCOME_PARTLY_VALID\x10\x02\x12\x1b\n\x17\x44ISPUTE_OUTCOME_INVALID\x10\x03\x12\x1d\n\x19\x44ISPUTE_OUTCOME_WITHDRAWN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.dispute_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DISPUTEREASON']._serialized_start=1222
-  _globals['_DISPUTEREASON']._serialized_end=1588
-  _globals['_DISPUTEOUTCOME']._serialized_start=1591
-  _globals['_DISPUTEOUTCOME']._serialized_end=1761
+  _globals['_DISPUTEREASON']._serialized_start=1709
+  _globals['_DISPUTEREASON']._serialized_end=2075
+  _globals['_DISPUTEOUTCOME']._serialized_start=2078
+  _globals['_DISPUTEOUTCOME']._serialized_end=2248
   _globals['_DISPUTERAISED']._serialized_start=53
-  _globals['_DISPUTERAISED']._serialized_end=252
-  _globals['_DISPUTEREVIEWSTARTED']._serialized_start=254
-  _globals['_DISPUTEREVIEWSTARTED']._serialized_end=349
-  _globals['_DISPUTEDECIDED']._serialized_start=352
-  _globals['_DISPUTEDECIDED']._serialized_end=516
-  _globals['_DISPUTEREGISTERED']._serialized_start=519
-  _globals['_DISPUTEREGISTERED']._serialized_end=743
-  _globals['_DISPUTEREFUSED']._serialized_start=746
-  _globals['_DISPUTEREFUSED']._serialized_end=875
-  _globals['_DISPUTEREVIEWED']._serialized_start=877
-  _globals['_DISPUTEREVIEWED']._serialized_end=990
-  _globals['_DISPUTERESOLVED']._serialized_start=993
-  _globals['_DISPUTERESOLVED']._serialized_end=1219
+  _globals['_DISPUTERAISED']._serialized_end=334
+  _globals['_DISPUTEREVIEWSTARTED']._serialized_start=337
+  _globals['_DISPUTEREVIEWSTARTED']._serialized_end=470
+  _globals['_DISPUTEDECIDED']._serialized_start=473
+  _globals['_DISPUTEDECIDED']._serialized_end=699
+  _globals['_DISPUTEREGISTERED']._serialized_start=702
+  _globals['_DISPUTEREGISTERED']._serialized_end=1020
+  _globals['_DISPUTEREFUSED']._serialized_start=1023
+  _globals['_DISPUTEREFUSED']._serialized_end=1212
+  _globals['_DISPUTEREVIEWED']._serialized_start=1215
+  _globals['_DISPUTEREVIEWED']._serialized_end=1380
+  _globals['_DISPUTERESOLVED']._serialized_start=1383
+  _globals['_DISPUTERESOLVED']._serialized_end=1706
 # @@protoc_insertion_point(module_scope)

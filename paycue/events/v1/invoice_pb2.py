@@ -24,17 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/invoice.proto\x12\x10paycue.events.v1\"\xc2\x01\n\rInvoiceIssued\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ninvoice_id\x18\x03 \x01(\t\x12+\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.paycue.events.v1.InvoiceKind\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x06 \x01(\x03\x12\x11\n\tissued_on\x18\x07 \x01(\t\x12\x0e\n\x06\x64ue_on\x18\x08 \x01(\t\"\x9d\x01\n\x10\x43reditNoteIssued\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x16\n\x0e\x63redit_note_id\x18\x03 \x01(\t\x12\x12\n\ninvoice_id\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x06 \x01(\x03\x12\x0e\n\x06reason\x18\x07 \x01(\t*\xcd\x01\n\x0bInvoiceKind\x12\x1c\n\x18INVOICE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14INVOICE_KIND_INVOICE\x10\x01\x12 \n\x1cINVOICE_KIND_DEPOSIT_BALANCE\x10\x02\x12\"\n\x1eINVOICE_KIND_SCHEDULED_PAYMENT\x10\x03\x12\x1b\n\x17INVOICE_KIND_PREPAYMENT\x10\x04\x12#\n\x1fINVOICE_KIND_SUBSCRIPTION_CYCLE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/invoice.proto\x12\x10paycue.events.v1\"\x90\x02\n\rInvoiceIssued\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\ninvoice_id\x18\x03 \x01(\tR\tinvoiceId\x12\x31\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.paycue.events.v1.InvoiceKindR\x04kind\x12\x1a\n\x08\x63urrency\x18\x05 \x01(\tR\x08\x63urrency\x12!\n\x0c\x61mount_minor\x18\x06 \x01(\x03R\x0b\x61mountMinor\x12\x1b\n\tissued_on\x18\x07 \x01(\tR\x08issuedOn\x12\x15\n\x06\x64ue_on\x18\x08 \x01(\tR\x05\x64ueOn\"\xea\x01\n\x10\x43reditNoteIssued\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12$\n\x0e\x63redit_note_id\x18\x03 \x01(\tR\x0c\x63reditNoteId\x12\x1d\n\ninvoice_id\x18\x04 \x01(\tR\tinvoiceId\x12\x1a\n\x08\x63urrency\x18\x05 \x01(\tR\x08\x63urrency\x12!\n\x0c\x61mount_minor\x18\x06 \x01(\x03R\x0b\x61mountMinor\x12\x16\n\x06reason\x18\x07 \x01(\tR\x06reason*\xcd\x01\n\x0bInvoiceKind\x12\x1c\n\x18INVOICE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14INVOICE_KIND_INVOICE\x10\x01\x12 \n\x1cINVOICE_KIND_DEPOSIT_BALANCE\x10\x02\x12\"\n\x1eINVOICE_KIND_SCHEDULED_PAYMENT\x10\x03\x12\x1b\n\x17INVOICE_KIND_PREPAYMENT\x10\x04\x12#\n\x1fINVOICE_KIND_SUBSCRIPTION_CYCLE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.invoice_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INVOICEKIND']._serialized_start=410
-  _globals['_INVOICEKIND']._serialized_end=615
+  _globals['_INVOICEKIND']._serialized_start=565
+  _globals['_INVOICEKIND']._serialized_end=770
   _globals['_INVOICEISSUED']._serialized_start=53
-  _globals['_INVOICEISSUED']._serialized_end=247
-  _globals['_CREDITNOTEISSUED']._serialized_start=250
-  _globals['_CREDITNOTEISSUED']._serialized_end=407
+  _globals['_INVOICEISSUED']._serialized_end=325
+  _globals['_CREDITNOTEISSUED']._serialized_start=328
+  _globals['_CREDITNOTEISSUED']._serialized_end=562
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from paycue.events.v1 import common_pb2 as paycue_dot_events_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/message.proto\x12\x10paycue.events.v1\x1a\x1dpaycue/events/v1/common.proto\"\x9f\x01\n\x0cReminderSent\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x13\n\x0breminder_id\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12*\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x19.paycue.events.v1.Channel\x12\x13\n\x0binvoice_ids\x18\x06 \x03(\t\"\\\n\x0eReminderFailed\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x13\n\x0breminder_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"]\n\x0fReminderSkipped\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x13\n\x0breminder_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"]\n\x0fReminderExpired\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x13\n\x0breminder_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x8d\x01\n\x0fReminderUnknown\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x13\n\x0breminder_id\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12*\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x19.paycue.events.v1.Channelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/message.proto\x12\x10paycue.events.v1\x1a\x1dpaycue/events/v1/common.proto\"\xe0\x01\n\x0cReminderSent\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1f\n\x0breminder_id\x18\x03 \x01(\tR\nreminderId\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId\x12\x33\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x19.paycue.events.v1.ChannelR\x07\x63hannel\x12\x1f\n\x0binvoice_ids\x18\x06 \x03(\tR\ninvoiceIds\"\x85\x01\n\x0eReminderFailed\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1f\n\x0breminder_id\x18\x03 \x01(\tR\nreminderId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"\x86\x01\n\x0fReminderSkipped\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1f\n\x0breminder_id\x18\x03 \x01(\tR\nreminderId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"\x86\x01\n\x0fReminderExpired\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1f\n\x0breminder_id\x18\x03 \x01(\tR\nreminderId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"\xc2\x01\n\x0fReminderUnknown\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1f\n\x0breminder_id\x18\x03 \x01(\tR\nreminderId\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId\x12\x33\n\x07\x63hannel\x18\x05 \x01(\x0e\x32\x19.paycue.events.v1.ChannelR\x07\x63hannelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,13 +33,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.message_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REMINDERSENT']._serialized_start=84
-  _globals['_REMINDERSENT']._serialized_end=243
-  _globals['_REMINDERFAILED']._serialized_start=245
-  _globals['_REMINDERFAILED']._serialized_end=337
-  _globals['_REMINDERSKIPPED']._serialized_start=339
-  _globals['_REMINDERSKIPPED']._serialized_end=432
-  _globals['_REMINDEREXPIRED']._serialized_start=434
-  _globals['_REMINDEREXPIRED']._serialized_end=527
-  _globals['_REMINDERUNKNOWN']._serialized_start=530
-  _globals['_REMINDERUNKNOWN']._serialized_end=671
+  _globals['_REMINDERSENT']._serialized_end=308
+  _globals['_REMINDERFAILED']._serialized_start=311
+  _globals['_REMINDERFAILED']._serialized_end=444
+  _globals['_REMINDERSKIPPED']._serialized_start=447
+  _globals['_REMINDERSKIPPED']._serialized_end=581
+  _globals['_REMINDEREXPIRED']._serialized_start=584
+  _globals['_REMINDEREXPIRED']._serialized_end=718
+  _globals['_REMINDERUNKNOWN']._serialized_start=721
+  _globals['_REMINDERUNKNOWN']._serialized_end=915
 # @@protoc_insertion_point(module_scope)

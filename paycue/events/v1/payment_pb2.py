@@ -24,31 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/payment.proto\x12\x10paycue.events.v1\"\x9e\x01\n\x0fPaymentReceived\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\npayment_id\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x05 \x01(\x03\x12\x13\n\x0breceived_on\x18\x06 \x01(\t\x12\x13\n\x0binvoice_ids\x18\x07 \x03(\t\"\xc8\x01\n\x0fPaymentReturned\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\treturn_id\x18\x03 \x01(\t\x12\x12\n\npayment_id\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x06 \x01(\x03\x12*\n\x04kind\x18\x07 \x01(\x0e\x32\x1c.paycue.events.v1.ReturnKind\x12\x13\n\x0breason_code\x18\x08 \x01(\t\"6\n\nAllocation\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x02 \x01(\x03\"\x80\x01\n\x0eInvoiceBalance\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x12\n\nopen_minor\x18\x03 \x01(\x03\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12\x11\n\treopening\x18\x05 \x01(\x05\x12\x10\n\x08\x63\x61use_id\x18\x06 \x01(\t\"\xed\x01\n\x0ePaymentApplied\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\npayment_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61use_id\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x31\n\x0b\x61llocations\x18\x06 \x03(\x0b\x32\x1c.paycue.events.v1.Allocation\x12.\n\x08reserved\x18\x07 \x03(\x0b\x32\x1c.paycue.events.v1.Allocation\x12\x19\n\x11unallocated_minor\x18\x08 \x01(\x03\"n\n\x0fPaymentRejected\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\npayment_id\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61use_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"j\n\x0eInvoiceSettled\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x31\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32 .paycue.events.v1.InvoiceBalance\"{\n\x0fInvoiceReopened\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x31\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32 .paycue.events.v1.InvoiceBalance\x12\x0e\n\x06reason\x18\x04 \x01(\t\"k\n\x0e\x42\x61lanceChanged\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x32\n\x08\x62\x61lances\x18\x03 \x03(\x0b\x32 .paycue.events.v1.InvoiceBalance*\x8d\x01\n\nReturnKind\x12\x1b\n\x17RETURN_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRETURN_KIND_DECLINED_CHEQUE\x10\x01\x12%\n!RETURN_KIND_RETURNED_DIRECT_DEBIT\x10\x02\x12\x1a\n\x16RETURN_KIND_CHARGEBACK\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/payment.proto\x12\x10paycue.events.v1\"\xed\x01\n\x0fPaymentReceived\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\npayment_id\x18\x03 \x01(\tR\tpaymentId\x12\x1a\n\x08\x63urrency\x18\x04 \x01(\tR\x08\x63urrency\x12!\n\x0c\x61mount_minor\x18\x05 \x01(\x03R\x0b\x61mountMinor\x12\x1f\n\x0breceived_on\x18\x06 \x01(\tR\nreceivedOn\x12\x1f\n\x0binvoice_ids\x18\x07 \x03(\tR\ninvoiceIds\"\x9b\x02\n\x0fPaymentReturned\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1b\n\treturn_id\x18\x03 \x01(\tR\x08returnId\x12\x1d\n\npayment_id\x18\x04 \x01(\tR\tpaymentId\x12\x1a\n\x08\x63urrency\x18\x05 \x01(\tR\x08\x63urrency\x12!\n\x0c\x61mount_minor\x18\x06 \x01(\x03R\x0b\x61mountMinor\x12\x30\n\x04kind\x18\x07 \x01(\x0e\x32\x1c.paycue.events.v1.ReturnKindR\x04kind\x12\x1f\n\x0breason_code\x18\x08 \x01(\tR\nreasonCode\"N\n\nAllocation\x12\x1d\n\ninvoice_id\x18\x01 \x01(\tR\tinvoiceId\x12!\n\x0c\x61mount_minor\x18\x02 \x01(\x03R\x0b\x61mountMinor\"\xbd\x01\n\x0eInvoiceBalance\x12\x1d\n\ninvoice_id\x18\x01 \x01(\tR\tinvoiceId\x12\x1a\n\x08\x63urrency\x18\x02 \x01(\tR\x08\x63urrency\x12\x1d\n\nopen_minor\x18\x03 \x01(\x03R\topenMinor\x12\x18\n\x07version\x18\x04 \x01(\x03R\x07version\x12\x1c\n\treopening\x18\x05 \x01(\x05R\treopening\x12\x19\n\x08\x63\x61use_id\x18\x06 \x01(\tR\x07\x63\x61useId\"\xc9\x02\n\x0ePaymentApplied\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\npayment_id\x18\x03 \x01(\tR\tpaymentId\x12\x19\n\x08\x63\x61use_id\x18\x04 \x01(\tR\x07\x63\x61useId\x12\x1a\n\x08\x63urrency\x18\x05 \x01(\tR\x08\x63urrency\x12>\n\x0b\x61llocations\x18\x06 \x03(\x0b\x32\x1c.paycue.events.v1.AllocationR\x0b\x61llocations\x12\x38\n\x08reserved\x18\x07 \x03(\x0b\x32\x1c.paycue.events.v1.AllocationR\x08reserved\x12+\n\x11unallocated_minor\x18\x08 \x01(\x03R\x10unallocatedMinor\"\x9f\x01\n\x0fPaymentRejected\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1d\n\npayment_id\x18\x03 \x01(\tR\tpaymentId\x12\x19\n\x08\x63\x61use_id\x18\x04 \x01(\tR\x07\x63\x61useId\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\"\x88\x01\n\x0eInvoiceSettled\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12:\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32 .paycue.events.v1.InvoiceBalanceR\x07\x62\x61lance\"\xa1\x01\n\x0fInvoiceReopened\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12:\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32 .paycue.events.v1.InvoiceBalanceR\x07\x62\x61lance\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"\x8a\x01\n\x0e\x42\x61lanceChanged\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12<\n\x08\x62\x61lances\x18\x03 \x03(\x0b\x32 .paycue.events.v1.InvoiceBalanceR\x08\x62\x61lances*\x8d\x01\n\nReturnKind\x12\x1b\n\x17RETURN_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRETURN_KIND_DECLINED_CHEQUE\x10\x01\x12%\n!RETURN_KIND_RETURNED_DIRECT_DEBIT\x10\x02\x12\x1a\n\x16RETURN_KIND_CHARGEBACK\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.payment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RETURNKIND']._serialized_start=1298
-  _globals['_RETURNKIND']._serialized_end=1439
+  _globals['_RETURNKIND']._serialized_start=1789
+  _globals['_RETURNKIND']._serialized_end=1930
   _globals['_PAYMENTRECEIVED']._serialized_start=53
-  _globals['_PAYMENTRECEIVED']._serialized_end=211
-  _globals['_PAYMENTRETURNED']._serialized_start=214
-  _globals['_PAYMENTRETURNED']._serialized_end=414
-  _globals['_ALLOCATION']._serialized_start=416
-  _globals['_ALLOCATION']._serialized_end=470
-  _globals['_INVOICEBALANCE']._serialized_start=473
-  _globals['_INVOICEBALANCE']._serialized_end=601
-  _globals['_PAYMENTAPPLIED']._serialized_start=604
-  _globals['_PAYMENTAPPLIED']._serialized_end=841
-  _globals['_PAYMENTREJECTED']._serialized_start=843
-  _globals['_PAYMENTREJECTED']._serialized_end=953
-  _globals['_INVOICESETTLED']._serialized_start=955
-  _globals['_INVOICESETTLED']._serialized_end=1061
-  _globals['_INVOICEREOPENED']._serialized_start=1063
-  _globals['_INVOICEREOPENED']._serialized_end=1186
-  _globals['_BALANCECHANGED']._serialized_start=1188
-  _globals['_BALANCECHANGED']._serialized_end=1295
+  _globals['_PAYMENTRECEIVED']._serialized_end=290
+  _globals['_PAYMENTRETURNED']._serialized_start=293
+  _globals['_PAYMENTRETURNED']._serialized_end=576
+  _globals['_ALLOCATION']._serialized_start=578
+  _globals['_ALLOCATION']._serialized_end=656
+  _globals['_INVOICEBALANCE']._serialized_start=659
+  _globals['_INVOICEBALANCE']._serialized_end=848
+  _globals['_PAYMENTAPPLIED']._serialized_start=851
+  _globals['_PAYMENTAPPLIED']._serialized_end=1180
+  _globals['_PAYMENTREJECTED']._serialized_start=1183
+  _globals['_PAYMENTREJECTED']._serialized_end=1342
+  _globals['_INVOICESETTLED']._serialized_start=1345
+  _globals['_INVOICESETTLED']._serialized_end=1481
+  _globals['_INVOICEREOPENED']._serialized_start=1484
+  _globals['_INVOICEREOPENED']._serialized_end=1645
+  _globals['_BALANCECHANGED']._serialized_start=1648
+  _globals['_BALANCECHANGED']._serialized_end=1786
 # @@protoc_insertion_point(module_scope)

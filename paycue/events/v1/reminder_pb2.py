@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paycue.events.v1 import common_pb2 as paycue_dot_events_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpaycue/events/v1/reminder.proto\x12\x10paycue.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaycue/events/v1/common.proto\"\x92\x01\n\x0cReminderItem\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x12\n\nopen_minor\x18\x03 \x01(\x03\x12\x17\n\x0f\x62\x61lance_version\x18\x04 \x01(\x03\x12\x11\n\tissued_on\x18\x05 \x01(\t\x12\x0e\n\x06\x64ue_on\x18\x06 \x01(\t\x12\x0c\n\x04step\x18\x07 \x01(\t\"\xca\x02\n\x0bReminderDue\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x13\n\x0breminder_id\x18\x03 \x01(\t\x12\x0e\n\x06policy\x18\x04 \x01(\t\x12\x16\n\x0epolicy_version\x18\x05 \x01(\x05\x12&\n\x05stage\x18\x06 \x01(\x0e\x32\x17.paycue.events.v1.Stage\x12+\n\x08\x63hannels\x18\x07 \x03(\x0e\x32\x19.paycue.events.v1.Channel\x12-\n\x05items\x18\x08 \x03(\x0b\x32\x1e.paycue.events.v1.ReminderItem\x12\x12\n\nplanned_on\x18\t \x01(\t\x12/\n\x0bvalid_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06manual\x18\x0b \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fpaycue/events/v1/reminder.proto\x12\x10paycue.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpaycue/events/v1/common.proto\"\xd9\x01\n\x0cReminderItem\x12\x1d\n\ninvoice_id\x18\x01 \x01(\tR\tinvoiceId\x12\x1a\n\x08\x63urrency\x18\x02 \x01(\tR\x08\x63urrency\x12\x1d\n\nopen_minor\x18\x03 \x01(\x03R\topenMinor\x12\'\n\x0f\x62\x61lance_version\x18\x04 \x01(\x03R\x0e\x62\x61lanceVersion\x12\x1b\n\tissued_on\x18\x05 \x01(\tR\x08issuedOn\x12\x15\n\x06\x64ue_on\x18\x06 \x01(\tR\x05\x64ueOn\x12\x12\n\x04step\x18\x07 \x01(\tR\x04step\"\xb9\x03\n\x0bReminderDue\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x1f\n\x0breminder_id\x18\x03 \x01(\tR\nreminderId\x12\x16\n\x06policy\x18\x04 \x01(\tR\x06policy\x12%\n\x0epolicy_version\x18\x05 \x01(\x05R\rpolicyVersion\x12-\n\x05stage\x18\x06 \x01(\x0e\x32\x17.paycue.events.v1.StageR\x05stage\x12\x35\n\x08\x63hannels\x18\x07 \x03(\x0e\x32\x19.paycue.events.v1.ChannelR\x08\x63hannels\x12\x34\n\x05items\x18\x08 \x03(\x0b\x32\x1e.paycue.events.v1.ReminderItemR\x05items\x12\x1d\n\nplanned_on\x18\t \x01(\tR\tplannedOn\x12;\n\x0bvalid_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nvalidUntil\x12\x16\n\x06manual\x18\x0b \x01(\x08R\x06manualb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.reminder_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REMINDERITEM']._serialized_start=118
-  _globals['_REMINDERITEM']._serialized_end=264
-  _globals['_REMINDERDUE']._serialized_start=267
-  _globals['_REMINDERDUE']._serialized_end=597
+  _globals['_REMINDERITEM']._serialized_end=335
+  _globals['_REMINDERDUE']._serialized_start=338
+  _globals['_REMINDERDUE']._serialized_end=779
 # @@protoc_insertion_point(module_scope)

@@ -128,6 +128,10 @@ class Sink(asyncio.Protocol):
         raw = bytes(self._buffer[:end])
         del self._buffer[:rest]
         self._in_content = False
+        if end > MAX_SIZE:
+            self._begin()
+            self._replies.append(b"552 5.3.4 message too big\r\n")
+            return True
         self._keep(raw[1:].replace(b"\r\n..", b"\r\n.") if raw.startswith(b"..") else raw.replace(b"\r\n..", b"\r\n."))
         return True
 

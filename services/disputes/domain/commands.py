@@ -42,6 +42,8 @@ class ResolveDispute(msgspec.Struct, frozen=True):
     """Needed when partly valid; zero when valid: the disputed amount."""
     reason: str = ""
     by: str = ""
+    currency: str = ""
+    """Of the credit; empty: the dispute's."""
 
 
 class ReopenDispute(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ class DisputeView(msgspec.Struct, frozen=True):
     invoice_state: str
     """Of its invoice now: `unknown`, `open` or `settled`."""
     open_minor: int | None
-    """On its invoice now; None while that is unknown."""
+    """On its invoice now, in the invoice's currency; None while that is unknown."""
     notes: tuple[NoteRow, ...] = ()
     """What this command noted."""
+    invoice_currency: str = ""
+    """Empty while the invoice is unknown. A refused dispute may name another."""

@@ -4,13 +4,16 @@ Nothing unchanged is ever written again, and nothing here decides anything.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from paycue.ids import derived_id
 from services.disputes.domain.account import Case, DisputeAccount
 from services.disputes.domain.change import Note
 from services.disputes.domain.commands import DisputeView
 from services.disputes.domain.rows import CaseRow, NoteRow
+
+# Equal causes note the same whenever they are folded, so the moment in a note's id is always the same one.
+_NO_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def changed_rows(before: DisputeAccount, after: DisputeAccount) -> Iterator[CaseRow]:
@@ -29,7 +32,7 @@ def note_rows(notes: Iterable[Note], at: datetime, *identity: str) -> tuple[Note
     said = [note for note in notes if note.text or note.evidence]
     return tuple(
         NoteRow(
-            note_id=derived_id(at, *identity, "note", index),
+            note_id=derived_id(_NO_MOMENT, *identity, "note", index),
             dispute_id=note.dispute_id,
             at=at,
             cause=identity[-1],
@@ -68,4 +71,6 @@ def view(account: DisputeAccount, dispute_id: str, notes: tuple[NoteRow, ...] = 
     case = account.cases[dispute_id]
     invoice = account.invoices.get(case.claim.invoice_id)
     now = account.invoice_state(case.claim.invoice_id)
-    return DisputeView(case_row(account, case), now, invoice.open_minor if invoice else None, notes)
+    if not invoice:
+        return DisputeView(case_row(account, case), now, None, notes)
+    return DisputeView(case_row(account, case), now, invoice.open_minor, notes, invoice.currency)

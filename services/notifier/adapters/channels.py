@@ -6,7 +6,6 @@ from services.notifier.adapters.smtp import SmtpChannel
 from services.notifier.adapters.smtp_server import smtp_server
 from services.notifier.adapters.twilio_http import TwilioHttp
 from services.notifier.adapters.twilio_sms import API, TwilioSms
-from services.notifier.domain import calls
 from services.notifier.settings import NotifierSettings
 
 STATUS_CALLBACK = "/v1/providers/twilio/status"
@@ -15,9 +14,9 @@ INBOUND_CALLBACK = "/v1/providers/twilio/inbound"
 """Below the public address; the number's "a message comes in" must be set to it at Twilio."""
 
 
-def open_channels(settings: NotifierSettings) -> dict[calls.Channel, Channel]:
-    """The configured channels by name; each is to be closed. Connections are opened when first needed."""
-    channels: dict[calls.Channel, Channel] = {}
+def open_channels(settings: NotifierSettings) -> dict[str, Channel]:
+    """The configured channels by name, `email` and `sms`; each is to be closed. Connections are opened when first needed."""
+    channels: dict[str, Channel] = {}
     if settings.smtp_url:
         channels["email"] = SmtpChannel(
             smtp_server(settings.smtp_url),

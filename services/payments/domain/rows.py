@@ -83,3 +83,14 @@ class PaymentLinkRow(msgspec.Struct, frozen=True):
     expires_at: datetime
     invoice_ids: str
     """One per line: an invoice id has no control characters."""
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """No row of its own: what the invoices and payments of an account add up to in one currency."""
+
+    currency: str
+    open_minor: int
+    open_invoices: int
+    credit_minor: int
+    """Received and not spent; `reserved_minor`: kept for invoices that are not known yet."""
+    reserved_minor: int

@@ -1,6 +1,6 @@
-"""What people and the service itself ask of an account, and what they are answered. Commands are folded like events.
+"""What people ask of an account, and what they are answered. Commands are folded like events.
 
-They carry values only: whether an account may be chased is for the handlers to say.
+They carry values only: whether an account may be chased is for the handlers to say. Answers go out as JSON as they are.
 """
 
 from datetime import date, datetime
@@ -44,11 +44,7 @@ class RemindNow(msgspec.Struct, frozen=True):
     """Although the policy's window is closed: a person answers for it."""
 
 
-class RefreshPlan(msgspec.Struct, frozen=True):
-    """The creditor's policy or standing changed: ask again when the account is next."""
-
-
-class Pauses(msgspec.Struct, frozen=True):
+class Pauses(msgspec.Struct, frozen=True, rename={"paused_invoice_ids": "paused_invoices"}):
     """Answer to pausing and resuming: what a person holds now."""
 
     paused: bool
@@ -56,14 +52,14 @@ class Pauses(msgspec.Struct, frozen=True):
     next_action_at: datetime | None
 
 
-class LeftOut(msgspec.Struct, frozen=True):
+class LeftOut(msgspec.Struct, frozen=True, rename={"invoice_id": "invoice"}):
     """An invoice that a manual reminder does not cover, and why."""
 
     invoice_id: str
     reason: str
 
 
-class Reminded(msgspec.Struct, frozen=True):
+class Reminded(msgspec.Struct, frozen=True, rename={"invoice_ids": "invoices"}):
     """Answer to RemindNow: the reminder as it was decided. Whether it leaves is the notifier's gate to say."""
 
     reminder_id: str

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from paycue.money import exponent
 from services.scheduler.domain.account import Account, Dispute, Item, put, with_dispute
 from services.scheduler.domain.ladder import pass_before_issue, pass_settled, settled_ahead
 from services.scheduler.domain.rows import Decided
@@ -62,6 +63,8 @@ def _joined(invoice: Item, waiting: Item) -> Item:
 
 def rebalance(account: Account, balance: Balance, moment: Moment) -> Change:
     """Take over what is open; settling records what will not be sent, reopening puts what passed meanwhile behind."""
+    # Raises ValueError: an amount of no currency could never be shown.
+    exponent(balance.currency)
     item = account.find(balance.invoice_id) or Item(balance.invoice_id)
     if balance.version <= item.balance_version:
         return account, ()

@@ -24,6 +24,10 @@ class Standing(msgspec.Struct, frozen=True):
     """Not empty: nothing leaves for this creditor, and why."""
 
 
+NO_STANDING = Standing()
+"""Of a creditor nobody has told of yet."""
+
+
 class Moment(msgspec.Struct, frozen=True, dict=True):
     """Whose account, in which zone, at which instant (UTC)."""
 
@@ -37,3 +41,9 @@ class Moment(msgspec.Struct, frozen=True, dict=True):
     def today(self) -> date:
         """The debtor's local date."""
         return local_date(self.now, self.zone)
+
+
+def moment_of(now: datetime, tenant: str, account_id: str, zone: str, standing: Standing | None) -> Moment:
+    """The moment of an account whose facts name `zone`; empty: the creditor's counts."""
+    known = standing or NO_STANDING
+    return Moment(now, tenant, account_id, zone or known.zone, known)

@@ -104,21 +104,13 @@ async def test_a_call_whose_time_is_over_posts_nothing(sms: Build) -> None:
 async def test_the_time_is_looked_at_once_more_when_the_connection_is_open(sms: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     async with wired("page") as (wire, channel):
         loop = asyncio.get_running_loop()
-        connect = loop.create_connection
+        connect = loop.sock_connect
 
-        async def frozen_while_connecting(*given: object, **named: object) -> object:
-            opened = await connect(*given, **named)  # type: ignore[arg-type, misc]
-            time.sleep(0.15)  # noqa: ASYNC251
-            return opened
-
-        sock_connect = loop.sock_connect
-
-        async def frozen_socket(*given: object) -> None:
-            await sock_connect(*given)  # type: ignore[arg-type]
+        async def frozen_while_connecting(opening: socket.socket, address: tuple[str, int]) -> None:
+            await connect(opening, address)
             time.sleep(0.15)  # noqa: ASYNC251
 
-        monkeypatch.setattr(loop, "sock_connect", frozen_socket)
-        monkeypatch.setattr(loop, "create_connection", frozen_while_connecting)
+        monkeypatch.setattr(loop, "sock_connect", frozen_while_connecting)
         result = await channel.send(sms(start_by_loop=loop.time() + 0.1))
     assert (result.outcome, wire.requests) == ("not_started", 0)
 

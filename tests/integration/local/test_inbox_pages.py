@@ -40,7 +40,7 @@ async def test_the_list_is_newest_first_in_business_time(inbox: LocalInbox, http
         put(inbox, mail(number))
     page = (await http.get("/")).text
     assert page.index("Invoice 2") < page.index("Invoice 1")
-    assert "Fri 8 Feb 2013, 09:00 UTC-05:00" in html.unescape(page).replace("−", "-") or "-05:00" in page
+    assert "Fri 8 Feb 2013, 09:00 -05:00" in page
 
 
 async def test_older_messages_are_one_link_away(inbox: LocalInbox, http: httpx2.AsyncClient) -> None:
@@ -118,15 +118,13 @@ async def test_mailpits_list_pages_and_gives_the_raw_mail(inbox: LocalInbox, htt
 async def test_the_command_line_lists_what_the_inbox_has(inbox: LocalInbox) -> None:
     put(inbox, mail(1, "[bold]Invoice[/bold]"))
     lines = await asyncio.to_thread(list_messages, inbox.http_url)
-    console = Console(width=120, record=True, quiet=True)
-    console.print(render(lines))
-    printed = Console(width=120)
-    with printed.capture() as capture:
-        printed.print(render(lines))
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(render(lines))
     assert "[bold]Invoice[/bold] 1" in capture.get()
     assert "2013-02-08 09:00 -0500" in capture.get()
 
 
 async def test_the_command_line_says_when_no_inbox_answers() -> None:
-    with pytest.raises(LocalStackError, match="no inbox answers at http://127.0.0.1:9 .*paycue up"):
+    with pytest.raises(LocalStackError, match=r"no inbox answers at http://127.0.0.1:9 .*paycue up"):
         await asyncio.to_thread(list_messages, "http://127.0.0.1:9")

@@ -52,7 +52,9 @@ def test_a_date_without_a_zone_is_utc() -> None:
     assert received(b"Date: Fri, 8 Feb 2013 09:00:00 -0000\r\n\r\n").sent_at == datetime(2013, 2, 8, 9, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("raw", [b"", b"\r\n", b"no headers at all", b"Date: yesterday\r\n\r\nx", b"Content-Type: multipart/mixed\r\n\r\nx"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"\r\n", b"no headers at all", b"Date: yesterday\r\n\r\nx", b"Content-Type: multipart/mixed\r\n\r\nx"]
+)
 def test_what_cannot_be_read_is_never_an_error(raw: bytes) -> None:
     read = received(raw)
     assert (read.sent_at, read.message_id) == (None, "")

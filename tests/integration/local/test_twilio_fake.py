@@ -17,8 +17,13 @@ from twilio.rest import Client
 
 from paycue.clock import SteppedClock
 from paycue.local.inbox import LocalInbox, TwilioFault
+from paycue.local.inbox.faults import TwilioStage
 from paycue.local.inbox.server import TWILIO_SID, TWILIO_TOKEN
 
+pytestmark = [  # inside Twilio's client
+    pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning"),
+]
 SENDER, DEBTOR = "+15005550006", "+14155550100"
 
 
@@ -30,8 +35,8 @@ class HereInsteadOfTwilio(AsyncTwilioHttpClient):
         self._base = base
         self.last: Response | None = None
 
-    async def request(self, method: str, url: str, *args: object, **options: object) -> Response:  # type: ignore[override]
-        self.last = await super().request(method, url.replace("https://api.twilio.com", self._base), *args, **options)  # type: ignore[arg-type]
+    async def request(self, method: str, url: str, *args: object, **options: object) -> Response:
+        self.last = await super().request(method, url.replace("https://api.twilio.com", self._base), *args, **options)
         return self.last
 
 
@@ -113,8 +118,8 @@ async def test_too_many_requests_say_when_to_come_back(inbox: LocalInbox, twilio
 
 
 @pytest.mark.parametrize(("at", "kept"), [("before", 0), ("accepted", 1)])
-async def test_a_server_error_may_come_before_or_after_acceptance(inbox: LocalInbox, twilio: Client, at: str, kept: int) -> None:
-    inbox.fail(TwilioFault(at, status=503))  # type: ignore[arg-type]
+async def test_a_server_error_may_come_before_or_after_acceptance(inbox: LocalInbox, twilio: Client, at: TwilioStage, kept: int) -> None:
+    inbox.fail(TwilioFault(at, status=503))
     with pytest.raises(TwilioRestException) as failed:
         await twilio.messages.create_async(to=DEBTOR, from_=SENDER, body="x")
     assert (failed.value.status, inbox.count) == (503, kept)

@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from paycue.decision import Refused
+from paycue.decision import Refused, TimerFired
 from paycue.events.v1 import account_pb2
-from services.scheduler.domain.commands import LeftOut, PauseAccount, PauseInvoice, RefreshPlan, RemindNow, ResumeAccount, ResumeInvoice
+from services.scheduler.domain.commands import LeftOut, PauseAccount, PauseInvoice, RemindNow, ResumeAccount, ResumeInvoice
 from services.scheduler.domain.rows import PauseNoted
 from tests.unit.scheduler.desk import Desk, balance, desk, dispute, issued, registered
 
@@ -242,7 +242,7 @@ def test_a_new_policy_reminds_of_nothing_again_and_goes_on_with_its_own_steps() 
     d.at("2013-01-01T00:00").fold(issued())
     d.at("2013-02-12T00:00")
     d.standing = desk(steps=[("due + 1d", "friendly"), ("due + 9d", "friendly"), ("due + 14d", "firm")], version="2").standing
-    d.fold(RefreshPlan())
+    d.fold(TimerFired())
     assert d.wakes() == "2013-02-15T09:00+00:00"
     d.at("2013-03-01T00:00")
     assert [(day, items[0][1]) for day, items in d.sent] == [("2013-02-01", "due"), ("2013-02-11", "due+10d"), ("2013-02-15", "due+14d")]

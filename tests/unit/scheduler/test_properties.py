@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paycue.decision import Refused, TimerFired
-from services.scheduler.domain.commands import PauseAccount, RefreshPlan, RemindNow, ResumeAccount
+from services.scheduler.domain.commands import PauseAccount, RemindNow, ResumeAccount
 from tests.unit.scheduler.desk import Desk, balance, desk, dispute, issued
 
 START = date(2013, 1, 1)
@@ -31,7 +31,7 @@ HAPPENINGS = st.one_of(
         st.integers(1, 9),
         st.sampled_from(["registered", "resolved"]),
     ),
-    st.sampled_from([PauseAccount("x"), ResumeAccount(), RefreshPlan(), RemindNow(any_hour=True)]),
+    st.sampled_from([PauseAccount("x"), ResumeAccount(), RemindNow(any_hour=True)]),
 )
 POLICIES = st.fixed_dictionaries(
     {

@@ -1,0 +1,36 @@
+"""`paycue migrate` and `paycue topics`: what an installation needs before its services start."""
+
+from typing import Annotated
+
+import typer
+import uvloop
+
+from paycue.app import discover, migrate_all
+from paycue.bus.flow import Flow
+from paycue.bus.kafka import KafkaBus
+from paycue.bus.topics import topics as known
+from paycue.cli.progress import out, say
+
+
+def register(app: typer.Typer) -> None:
+    app.command("migrate")(migrate)
+    app.command("topics")(topics)
+
+
+def migrate(
+    database_url: Annotated[str, typer.Option(envvar="PAYCUE_DATABASE_URL", help="A role that may create schemas and roles.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Absent: all.")] = None,
+) -> None:
+    """Bring the database schemas up to date."""
+    services = discover(names or ())
+    for service in services:
+        say(f"Migrating {service.name}")
+        uvloop.run(migrate_all(database_url, [service]))
+    out.print(f"  {len(services)} schemas are up to date")
+
+
+def topics(kafka: Annotated[str, typer.Option(envvar="PAYCUE_KAFKA", help="The brokers, host:port.")]) -> None:
+    """Create the topics that are missing."""
+    uvloop.run(KafkaBus(kafka, Flow()).create_topics())
+    for topic in known().values():
+        out.print(f"  {topic.name}  {topic.partitions} partitions, {'compacted' if topic.compact else 'kept'}", highlight=False)

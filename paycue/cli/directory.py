@@ -1,0 +1,102 @@
+"""`paycue creditors` and `paycue keys`: the operator's directory, published for every service to fold."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+import uvloop
+
+from paycue.auth.api_keys import hashed, mint
+from paycue.bus.bus import Bus
+from paycue.bus.directory import entry_key
+from paycue.bus.envelope import outgoing
+from paycue.bus.flow import Flow
+from paycue.bus.kafka import KafkaBus
+from paycue.cli.progress import out
+from paycue.clock import SystemClock, zone
+from paycue.events.v1.directory_pb2 import ApiKeyRegistered, CreditorRegistered
+from paycue.ids import TENANT, new_id
+
+Kafka = Annotated[str, typer.Option(envvar="PAYCUE_KAFKA", help="The brokers, host:port.")]
+creditors = typer.Typer(no_args_is_help=True, help="The creditors the operator works for.")
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(creditors, name="creditors")
+    app.add_typer(keys, name="keys")
+
+
+@creditors.command("register")
+def register_creditor(
+    creditor: Annotated[str, typer.Argument(help="A slug of [a-z0-9-], 32 characters at most.")],
+    kafka: Kafka,
+    name: Annotated[str, typer.Option(help="What debtors read.")],
+    time_zone: Annotated[str, typer.Option("--zone", help="IANA zone of accounts that name none.")] = "UTC",
+    live_from: Annotated[datetime | None, typer.Option(help="Steps dated before are never sent.", formats=["%Y-%m-%d"])] = None,
+    suspended: Annotated[str, typer.Option(help="Why nothing may leave for this creditor; absent: it may.")] = "",
+    sender_email: Annotated[str, typer.Option(help="The From of its mails.")] = "",
+    sender_name: Annotated[str, typer.Option(help="The name in From.")] = "",
+    sender_phone: Annotated[str, typer.Option(help="The sender of its SMS, E.164.")] = "",
+) -> None:
+    """Register a creditor, or change one: the whole present state is published each time."""
+    slug = _slug(creditor)
+    _zone(time_zone)
+    day = live_from.date().isoformat() if live_from else ""
+    fields = {"suspended": suspended, "sender_email": sender_email, "sender_name": sender_name, "sender_phone": sender_phone}
+    uvloop.run(_send(kafka, CreditorRegistered(tenant_id=slug, name=name, zone=time_zone, live_from=day, **fields)))
+    out.print(f"  {slug} is registered", highlight=False)
+
+
+@keys.command("issue")
+def issue(
+    kafka: Kafka,
+    creditor: Annotated[str, typer.Option(help="The one creditor it may act for; absent: the operator, every creditor.")] = "",
+    scope: Annotated[list[str] | None, typer.Option(help="Such as payments:write; may be repeated; absent: everything.")] = None,
+    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+) -> None:
+    """Issue an API key and print it, once: only its hash is kept."""
+    key, plain = mint(_slug(creditor) if creditor else "", tuple(scope or ("*",)), label)
+    uvloop.run(_send(kafka, key_record(plain, key.tenant_id, key.scopes, label)))
+    out.print(plain, highlight=False, soft_wrap=True)
+
+
+@keys.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(help="The part before the point.")], kafka: Kafka) -> None:
+    """Revoke an API key."""
+    uvloop.run(_send(kafka, ApiKeyRegistered(key_id=key_id.partition(".")[0], revoked=True)))
+    out.print(f"  {key_id.partition('.')[0]} is revoked", highlight=False)
+
+
+def key_record(plain: str, tenant: str, scopes: tuple[str, ...], label: str) -> ApiKeyRegistered:
+    """The event that registers a key, of its plain text."""
+    key_id, _, secret = plain.partition(".")
+    return ApiKeyRegistered(key_id=key_id, secret_hash=hashed(secret), tenant_id=tenant, scopes=scopes, label=label)
+
+
+async def publish(bus: Bus, event: CreditorRegistered | ApiKeyRegistered) -> None:
+    """Publish one entry of the directory."""
+    now = SystemClock().now()
+    await bus.publish([outgoing(event, event_id=new_id(), source="urn:paycue:operator", at=now, partition=0, key=entry_key(event))])
+
+
+async def _send(kafka: str, event: CreditorRegistered | ApiKeyRegistered) -> None:
+    bus = KafkaBus(kafka, Flow())
+    await bus.start()
+    try:
+        await publish(bus, event)
+    finally:
+        await bus.stop()
+
+
+def _slug(creditor: str) -> str:
+    if not TENANT.fullmatch(creditor):
+        raise typer.BadParameter(f"{creditor!r} is not a slug of [a-z0-9-]{{1,32}}")
+    return creditor
+
+
+def _zone(name: str) -> None:
+    try:
+        zone(name)
+    except (KeyError, ValueError):
+        raise typer.BadParameter(f"{name!r} is not an IANA time zone, such as Europe/Vienna", param_hint="--zone") from None
