@@ -30,6 +30,7 @@ from paycue.settings import KernelSettings
 
 _WATCH_SECONDS = 10
 _STUCK_SECONDS = 60
+TROUBLE: tuple[type[BaseException], ...] = (BusError, *TRANSIENT)
 log = structlog.get_logger(__name__)
 
 
@@ -115,12 +116,14 @@ async def serve_runtimes(runtimes: Sequence[Runtime], ports: Mapping[str, int], 
 
 async def until_over(runtimes: Sequence[Runtime], stop: asyncio.Event) -> None:
     """Return when asked to stop; raise RuntimeError when a loop failed or nothing moves any more."""
-    watch = asyncio.ensure_future(_watch(runtimes))
-    asked = asyncio.ensure_future(stop.wait())
+    loop = asyncio.get_running_loop()
+    watch, asked = loop.create_task(_watch(runtimes)), loop.create_task(stop.wait())
+    gave_up: list[asyncio.Future[str]] = [watch, *(runtime.fatal for runtime in runtimes)]
+    either: set[asyncio.Future[Any]] = {asked, *gave_up}
     try:
-        done, _ = await asyncio.wait([asked, watch, *(r.fatal for r in runtimes)], return_when=asyncio.FIRST_COMPLETED)
-        if asked not in done:
-            raise RuntimeError("; ".join(str(future.result()) for future in done))
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            raise RuntimeError("; ".join(future.result() for future in gave_up if future.done()))
     finally:
         watch.cancel()
         asked.cancel()
@@ -133,7 +136,7 @@ async def _watch(runtimes: Sequence[Runtime]) -> str:
         await asyncio.sleep(_WATCH_SECONDS)
         try:
             lag = sum([await runtime.measure() for runtime in runtimes])
-        except (BusError, *TRANSIENT) as error:
+        except TROUBLE as error:
             log.warning("not measured", error=repr(error))
             continue
         moves = runtimes[0].world.flow.moves

@@ -15,6 +15,9 @@ from zoneinfo import ZoneInfo
 class Clock(Protocol):
     """Tells business time."""
 
+    flows: bool
+    """Whether it goes on by itself; a clock that does not is stepped, and waiting brings nothing."""
+
     def now(self) -> datetime:
         """The present instant, UTC."""
 
@@ -25,6 +28,8 @@ class Clock(Protocol):
 class SystemClock:
     """Business time is wall-clock time."""
 
+    flows = True
+
     def now(self) -> datetime:
         return datetime.fromtimestamp(time.time(), UTC)
 
@@ -34,6 +39,8 @@ class SystemClock:
 
 class SteppedClock:
     """Business time stands still until it is set: for replays and tests."""
+
+    flows = False
 
     def __init__(self, start: datetime) -> None:
         self._now, self._wakes = start, list[Callable[[], None]]()

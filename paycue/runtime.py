@@ -152,13 +152,11 @@ class Runtime:
 
     async def measure(self) -> int:
         """Set the gauges; the records behind, over all consumers."""
+        schema, name = self.service.store.schema, self.service.name
         async with self.database.connection() as connection:
-            schema = self.service.store.schema
-            pending, letters = await connection.fetchrow(
-                f"select (select count(*) from {schema}.outbox), (select count(*) from {schema}.dead_letter where resolved_at is null)"
-            )
-        metrics.OUTBOX_PENDING.labels(self.service.name).set(pending)
-        metrics.OPEN_DEAD_LETTERS.labels(self.service.name).set(letters)
+            metrics.OUTBOX_PENDING.labels(name).set(await connection.fetchval(f"select count(*) from {schema}.outbox"))
+            letters = await connection.fetchval(f"select count(*) from {schema}.dead_letter where resolved_at is null")
+        metrics.OPEN_DEAD_LETTERS.labels(name).set(letters)
         lags = [await consumer.lag() for consumer in self.consumers if consumer.group not in self._poisoned]
         return sum(lags)
 
@@ -192,11 +190,15 @@ class Alarm:
 
     async def wait(self) -> None:
         """Until rung, or the next timer of the database, or a second: another process may have set an earlier one."""
+        seconds = await self._until_next() if self._runtime.clock.flows else _IDLE_SECONDS
+        try:
+            await asyncio.wait_for(self._rung.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _until_next(self) -> float:
         runtime = self._runtime
         async with runtime.database.connection() as connection:
             due = await runtime.service.store.next_due(connection)
         left = (due - runtime.clock.now()).total_seconds() if due else _IDLE_SECONDS
-        try:
-            await asyncio.wait_for(self._rung.wait(), min(_IDLE_SECONDS, max(left, 0.01)))
-        except TimeoutError:
-            return
+        return min(_IDLE_SECONDS, max(left, 0.01))

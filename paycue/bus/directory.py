@@ -29,6 +29,7 @@ class Creditor(msgspec.Struct, frozen=True):
     name: str
     zone: str
     live_from: date | None = None
+    live_until: date | None = None
     suspended: str = ""
     sender_email: str = ""
     sender_name: str = ""
@@ -110,9 +111,13 @@ def _entry(record: Record) -> tuple[str, Creditor | ApiKey] | None:
 def _creditor(event: CreditorRegistered) -> tuple[str, Creditor]:
     if not TENANT.fullmatch(event.tenant_id):
         raise ValueError(f"tenant_id {event.tenant_id!r} is not a slug of [a-z0-9-]{{1,32}}")
-    live_from = date.fromisoformat(event.live_from) if event.live_from else None
+    live = (_day(event.live_from), _day(event.live_until))
     senders = (event.sender_email, event.sender_name, event.sender_phone)
-    return f"creditor:{event.tenant_id}", Creditor(event.tenant_id, event.name, event.zone or "UTC", live_from, event.suspended, *senders)
+    return f"creditor:{event.tenant_id}", Creditor(event.tenant_id, event.name, event.zone or "UTC", *live, event.suspended, *senders)
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def _api_key(event: ApiKeyRegistered) -> tuple[str, ApiKey]:

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, NoError, TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError
 from aiokafka.partitioner import murmur2
 
 from paycue.bus.bus import BusError, Consumer, Fence
@@ -116,9 +116,9 @@ class KafkaBus:
             existing = set(await admin.list_topics())
             wanted = [topic for topic in topics().values() if self.prefix + topic.name not in existing]
             if wanted:
-                await admin.create_topics([self._new_topic(topic) for topic in wanted])
-        except TopicAlreadyExistsError:
-            return  # Another instance was faster.
+                _refuse_errors(await admin.create_topics([self._new_topic(topic) for topic in wanted]))
+        except KafkaError as error:
+            raise BusError(f"the topics cannot be created on {self.servers}: {error}") from error
         finally:
             await admin.close()
 
@@ -130,7 +130,9 @@ class KafkaBus:
             "cleanup.policy": "compact" if topic.compact else "delete",
             "retention.ms": str(topic.retention_ms),
         }
-        return NewTopic(self.prefix + topic.name, partitions, self._replication, topic_configs=configs)
+        # The cluster's own default is asked for by -1 and an empty assignment, not an absent one.
+        assigned: dict[int, list[int]] | None = {} if self._replication == -1 else None
+        return NewTopic(self.prefix + topic.name, partitions, self._replication, assigned, configs)
 
     async def delete_topics(self) -> None:
         """Remove this prefix's topics. Refused without a prefix."""
@@ -184,6 +186,13 @@ class KafkaBus:
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await _stop_within(producer)
+
+
+def _refuse_errors(answer: Any) -> None:
+    """aiokafka leaves the errors of single topics to its caller. Another instance may have been faster."""
+    for name, code, *why in answer.topic_errors:
+        if code not in (NoError.errno, TopicAlreadyExistsError.errno):
+            raise BusError(f"the topic {name} cannot be created: {for_code(code).__name__} {' '.join(filter(None, why))}".rstrip())
 
 
 def _batches(producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[Any]:

@@ -9,6 +9,7 @@ from paycue.app import discover, migrate_all
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
 from paycue.bus.topics import topics as known
+from paycue.cli import quiet
 from paycue.cli.progress import out, say
 
 
@@ -22,6 +23,7 @@ def migrate(
     names: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Absent: all.")] = None,
 ) -> None:
     """Bring the database schemas up to date."""
+    quiet.configure()
     services = discover(names or ())
     for service in services:
         say(f"Migrating {service.name}")
@@ -31,6 +33,7 @@ def migrate(
 
 def topics(kafka: Annotated[str, typer.Option(envvar="PAYCUE_KAFKA", help="The brokers, host:port.")]) -> None:
     """Create the topics that are missing."""
+    quiet.configure()
     uvloop.run(KafkaBus(kafka, Flow()).create_topics())
     for topic in known().values():
         out.print(f"  {topic.name}  {topic.partitions} partitions, {'compacted' if topic.compact else 'kept'}", highlight=False)

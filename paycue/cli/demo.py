@@ -1,17 +1,20 @@
-"""What `paycue demo` does: replays the small ledger of `examples/demo` through Kafka and shows what happened."""
+"""`paycue demo`: replays the small ledger of `examples/demo` through Kafka and shows what happened."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from paycue.app import serve_runtimes
+from paycue.cli import quiet
 from paycue.cli.progress import err
 from paycue.cli.replay import load, run
 from paycue.cli.shown import show_report
 from paycue.cli.up import PORTS, free_port, show_addresses
 from paycue.installation import Installation
 from paycue.local.errors import LocalStackError
-from paycue.observability import logs
 from paycue.replay.report import Report, canonical
 from paycue.replay.run import Asked
 from paycue.runtime import Runtime
@@ -20,9 +23,16 @@ _EXAMPLE = Path("examples/demo")
 _RESULT = Path("var/demo")
 
 
-def demo(keep: bool) -> None:
-    """Replay, report to var/demo/report.json, and with `keep` leave it running."""
-    logs.configure("console", "error")
+def register(app: typer.Typer) -> None:
+    app.command("demo")(command)
+
+
+def command(keep: Annotated[bool, typer.Option("--keep", help="Leave it running and print the addresses.")] = False) -> None:
+    """Replay a small ledger through Kafka and PostgreSQL, and show what happened.
+
+    The report is written to var/demo/report.json, the messages to var/demo/inbox.
+    """
+    quiet.configure()
     if not (_EXAMPLE / "ledger.csv").is_file():
         raise LocalStackError(f"{_EXAMPLE} is not here: run the demo from the folder of paycue's source")
     shutil.rmtree(_RESULT / "inbox", ignore_errors=True)

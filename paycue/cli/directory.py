@@ -12,6 +12,7 @@ from paycue.bus.directory import entry_key
 from paycue.bus.envelope import outgoing
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
+from paycue.cli import quiet
 from paycue.cli.progress import out
 from paycue.clock import SystemClock, zone
 from paycue.events.v1.directory_pb2 import ApiKeyRegistered, CreditorRegistered
@@ -81,6 +82,7 @@ async def publish(bus: Bus, event: CreditorRegistered | ApiKeyRegistered) -> Non
 
 
 async def _send(kafka: str, event: CreditorRegistered | ApiKeyRegistered) -> None:
+    quiet.configure()
     bus = KafkaBus(kafka, Flow())
     await bus.start()
     try:

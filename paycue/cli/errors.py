@@ -1,4 +1,4 @@
-"""Which errors are a person's to mend, and how they are told."""
+"""How errors are told to a person: in one sentence, without a stack trace and without passwords."""
 
 import asyncpg
 
@@ -21,12 +21,14 @@ KNOWN: tuple[type[Exception], ...] = (
     Stuck,
     asyncpg.PostgresError,
 )
+"""A person's to mend. What is not known, and what only subscripts raise, is a fault of ours."""
 
 
 def sentence(error: Exception) -> str:
-    """The error in words, without passwords."""
-    if isinstance(error, LookupError):
-        return str(error.args[0]) if error.args else repr(error)
+    """The error in words."""
+    if not isinstance(error, KNOWN) or isinstance(error, KeyError | IndexError):
+        shown = masked(f"{type(error).__name__}: {error}")
+        return f"it failed in a way nobody foresaw ({shown}); run it again with PAYCUE_LOG_LEVEL=debug to see where, and report that"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return masked(str(error)) or repr(error)

@@ -9,6 +9,7 @@ import uvloop
 
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
+from paycue.cli import quiet
 from paycue.cli.progress import bar, out
 from paycue.cli.replay import load
 from paycue.cli.shown import show_row_errors
@@ -32,6 +33,7 @@ def command(
     """Publish a CSV's invoices, payments and disputes. The same file again changes nothing; bad rows are listed and skipped."""
     if not TENANT.fullmatch(creditor):
         raise typer.BadParameter(f"{creditor!r} is not a slug of [a-z0-9-]{{1,32}}", param_hint="--creditor")
+    quiet.configure()
     ledger = load(csv, mapping, creditor)
     with bar("Publishing", max(1, len(ledger.facts))) as update:
         uvloop.run(_publish(ledger, kafka, lambda done: update(done, f"{done} of {len(ledger.facts)} events")))

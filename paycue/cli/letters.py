@@ -15,6 +15,7 @@ from paycue.bus.fold import Folder
 from paycue.bus.kafka import KafkaBus, security
 from paycue.bus.letters import DeadLetter, StillPoison, replay, unresolved
 from paycue.bus.topics import event_classes
+from paycue.cli import quiet
 from paycue.cli.progress import out
 from paycue.clock import SystemClock
 from paycue.db.accounts import no_references
@@ -98,8 +99,11 @@ async def _replay(service: Service, letter: DeadLetter, discard: bool) -> int:
 @asynccontextmanager
 async def _folder(service: Service) -> AsyncIterator[Folder]:
     """A folder without consumers: what it folds goes to the outbox, which the running service's relay drains."""
+    quiet.configure()
     settings = load(service.settings)
-    database = Database(settings.database_url, settings.database_role or service_role(service.name), pool_size=2, name="paycue-dead-letters")
+    database = Database(
+        settings.database_url, settings.database_role or service_role(service.name), pool_size=2, name="paycue-dead-letters"
+    )
     bus = KafkaBus(settings.kafka, Flow(), security=security(settings))
     await bus.start()
     references = service.references(settings) if service.references else no_references

@@ -33,7 +33,9 @@ def command(
     mapping: Annotated[Path, typer.Option(help="How to read it (YAML).", exists=True, dir_okay=False)],
     policy: Annotated[Path, typer.Option(help="The policy to try (YAML).", exists=True, dir_okay=False)],
     report: Annotated[Path, typer.Option(help="Where the report goes (JSON).", dir_okay=False)],
-    from_: Annotated[datetime | None, typer.Option("--from", help="First day; what is dated before loads as state.", formats=["%Y-%m-%d"])] = None,
+    from_: Annotated[
+        datetime | None, typer.Option("--from", help="First day; what is dated before loads as state.", formats=["%Y-%m-%d"])
+    ] = None,
     to: Annotated[datetime | None, typer.Option(help="Last day.", formats=["%Y-%m-%d"])] = None,
     bus: Annotated[Bus, typer.Option(help="Where events travel.")] = Bus.kafka,
     inbox: Annotated[Path | None, typer.Option(help="A folder for each message received, as a file.", file_okay=False)] = None,

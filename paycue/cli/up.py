@@ -1,34 +1,55 @@
-"""What `paycue up` does: an installation on this machine, with its data kept in a folder, and the addresses of everything in it."""
+"""`paycue up`: an installation on this machine, with its data kept in a folder, and the addresses of everything in it."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from rich.table import Table
+import typer
+import uvloop
 
-from paycue.app import Service, serve
+from paycue.app import serve
 from paycue.auth.api_keys import mint
 from paycue.bus.bus import Bus
+from paycue.cli import quiet
+from paycue.cli.apart import serve_apart
 from paycue.cli.directory import key_record, publish
-from paycue.cli.home import forget, remember
+from paycue.cli.home import HOME, forget, remember
 from paycue.cli.progress import err, say
 from paycue.clock import SystemClock
 from paycue.ids import new_secret
-from paycue.installation import Installation, Wanted, installed, provider_values
+from paycue.installation import Installation, Wanted, installed
 from paycue.local.errors import LocalStackError
 
 PORTS = {"scheduler": 8101, "notifier": 8102, "payments": 8103, "disputes": 8104}
 _INBOX_PORT, _SMTP_PORT = 8025, 1025
 
 
+def register(app: typer.Typer) -> None:
+    app.command("up")(command)
+
+
+def command(
+    folder: Annotated[Path, typer.Option(help="Where the data is kept.")] = HOME,
+    processes: Annotated[bool, typer.Option("--processes", help="A process for each service instead of one for all.")] = False,
+) -> None:
+    """Start PostgreSQL, Kafka, the local inbox and every service; Ctrl-C stops everything.
+
+    A second start in the same folder finds the data again. PAYCUE_KAFKA=host:port and PAYCUE_DATABASE_URL=... use servers of yours
+    instead of starting them.
+    """
+    quiet.configure("warning")
+    try:
+        uvloop.run(up(folder, processes))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise typer.Exit(130) from None
+
+
 async def up(folder: Path, processes: bool) -> None:
     """Run until Ctrl-C or SIGTERM. Raises LocalStackError, BusError and the like with one sentence."""
+    _stop_while_starting()
     folder = folder.absolute()
     _usable(folder)
     ports = {name: free_port(port) for name, port in PORTS.items()}
@@ -38,14 +59,23 @@ async def up(folder: Path, processes: bool) -> None:
     async with installed(wanted, say) as house:
         key = await _operator_key(folder, house.world.bus)
         services = [(service, settings.model_copy(update={"http_port": ports[service.name]})) for service, settings in house.services]
+        say("Starting the services")
         try:
             if processes:
-                await _in_processes(services, house, values, lambda urls: _ready(folder, house, key, urls))
+                await serve_apart(services, house, values, folder, lambda urls: _ready(folder, house, key, urls))
             else:
                 await serve(services, house.world, lambda urls: _ready(folder, house, key, urls))
         finally:
             say("Stopping")
             forget(folder)
+
+
+def _stop_while_starting() -> None:
+    """SIGTERM and Ctrl-C before all is up: whatever has been started is stopped."""
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def _usable(folder: Path) -> None:
@@ -59,24 +89,20 @@ def _values(folder: Path, ports: dict[str, int]) -> dict[str, Any]:
     """Settings of a machine for trying out: provider calls that a crash interrupted are looked for within seconds, not minutes."""
     url = f"http://127.0.0.1:{ports['payments']}"
     quick = {"call_seconds": 5, "smtp_final_reply_seconds": 5, "find_after": (2, 5, 15, 60, 300, 900)}
-    return {"secret": os.environ.get("PAYCUE_SECRET") or _kept_secret(folder), "public_url": url, **quick}
+    return {"secret": os.environ.get("PAYCUE_SECRET") or _kept(folder / "secret", new_secret), "public_url": url, **quick}
 
 
-def _kept_secret(folder: Path) -> str:
-    path = folder / "secret"
+def _kept(path: Path, make: Any) -> str:
+    """A secret of this folder, made once; only its owner may read it."""
     if not path.exists():
         path.touch(mode=0o600)
-        path.write_text(new_secret())
+        path.write_text(make())
     return path.read_text()
 
 
 async def _operator_key(folder: Path, bus: Bus) -> str:
     """The operator's API key of this folder, registered again at each start: a broker that lost it learns it anew."""
-    path = folder / "operator.key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(mint("", ("*",), "paycue up")[1])
-    plain = path.read_text()
+    plain = _kept(folder / "operator.key", lambda: mint("", ("*",), "paycue up")[1])
     await publish(bus, key_record(plain, "", ("*",), "paycue up"))
     return plain
 
@@ -110,59 +136,9 @@ def _ready(folder: Path, house: Installation, key: str, urls: dict[str, str]) ->
 
 
 def show_addresses(house: Installation, key: str, urls: dict[str, str]) -> None:
-    """A table of everything that can be looked at."""
-    table = Table(box=None, show_header=False, padding=(0, 2))
-    for name, url in urls.items():
-        table.add_row(f"{name} API", f"{url}/docs", f"[dim]metrics {url}/metrics[/dim]")
-    table.add_row("local inbox", house.inbox.http_url, "[dim]every message that was sent[/dim]")
-    table.add_row("Kafka", house.kafka, "[dim]for the ERP's events, see docs/consuming.md[/dim]")
-    table.add_row("operator's key", key, "[dim]Authorization: Bearer ...[/dim]")
+    """Everything that can be looked at, a line each, so that it can be copied."""
+    lines = {f"{name} API": f"{url}/docs  (metrics: {url}/metrics)" for name, url in urls.items()}
+    lines |= {"local inbox": f"{house.inbox.http_url}  (every message that was sent)", "Kafka": house.kafka, "operator's API key": key}
     err.print("\n  [bold green]paycue is up[/bold green]; Ctrl-C stops everything\n")
-    err.print(table, soft_wrap=True)
-
-
-async def _in_processes(services: Sequence[tuple[Service, Any]], house: Installation, values: dict[str, Any], ready: Any) -> None:
-    """Each service in a process of its own, all ended together; one that dies is started again."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with contextlib.AsyncExitStack() as stack:
-        for service, settings in services:
-            await stack.enter_async_context(_process(service.name, _environment(house, values, service.name, settings.http_port)))
-        ready({service.name: f"http://127.0.0.1:{settings.http_port}" for service, settings in services})
-        await stop.wait()
-
-
-def _environment(house: Installation, values: dict[str, Any], name: str, port: int) -> dict[str, str]:
-    settings = provider_values(house.inbox) | values | {"database_url": house.database_url, "kafka": house.kafka, f"{name}_port": port}
-    return {**os.environ, **{f"PAYCUE_{key.upper()}": _text(value) for key, value in settings.items()}}
-
-
-def _text(value: Any) -> str:
-    return str(list(value)) if isinstance(value, tuple) else str(value)
-
-
-@contextlib.asynccontextmanager
-async def _process(name: str, environment: dict[str, str]) -> AsyncIterator[None]:
-    """A service's process, kept alive."""
-    keeper = asyncio.get_running_loop().create_task(_keep(name, environment))
-    try:
-        yield
-    finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
-
-
-async def _keep(name: str, environment: dict[str, str]) -> None:
-    command = (sys.executable, "-c", "from paycue.cli import main; main()", "run", name)
-    while True:
-        process = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
-        try:
-            code = await process.wait()
-        except asyncio.CancelledError:
-            process.terminate()
-            await process.wait()
-            raise
-        err.print(f"  {name} ended with {code}; it is started again", highlight=False)
-        await asyncio.sleep(1)
+    for name, where in lines.items():
+        err.print(f"  {name:<20}{where}", highlight=False, soft_wrap=True)

@@ -6,6 +6,7 @@ A cursor is opaque and belongs to its listing. It names a place in an order and 
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import GenericAlias
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -77,10 +78,15 @@ class Listing:
             check, raw = bytes_[:_CHECK], bytes_[_CHECK:]
             if check != self._check(raw):
                 raise ValueError(cursor)
-            key: Key = self._decoder.decode(raw)
-        except (ValueError, msgspec.MsgspecError):
+            key: Key = tuple(_utc(value) for value in self._decoder.decode(raw))
+        except (ValueError, OverflowError, msgspec.MsgspecError):
             raise HTTPException(400, "The cursor is not one of this list; pass `next` of the page before as it is, or none.") from None
         return key
 
     def _check(self, raw: bytes) -> bytes:
         return hashlib.blake2b(raw, digest_size=_CHECK, key=self._name[:64]).digest()
+
+
+def _utc(value: Any) -> Any:
+    """An instant as PostgreSQL takes it. Raises OverflowError for one that its offset puts outside the calendar."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value

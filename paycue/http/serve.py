@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 @contextlib.asynccontextmanager
 async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
-    """Serve `app` on a port (0: any free one) and yield its URL; drains open requests at the end. Raises OSError when the port is in use."""
+    """Serve `app` on a port (0: any free one), yield its URL, drain at the end. Raises OSError when the port is in use."""
     sock = _listen(host, port)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     # `serve` would install signal handlers; who runs the process decides what a signal means.

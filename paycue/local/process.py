@@ -68,12 +68,12 @@ class Program:
     async def _released(self) -> None:
         """Its children hold its lock until they have ended as well, which they do by themselves."""
         deadline = asyncio.get_running_loop().time() + CHILDREN_END_WITHIN
-        while not is_free(self._lock) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - others' processes
+        while not is_free(self._lock) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_POLL)
 
 
 async def _until(probe: Callable[[], Awaitable[bool]]) -> None:
-    while not await probe():  # noqa: ASYNC110 - another process cannot set an event of ours
+    while not await probe():
         await asyncio.sleep(_POLL)
 
 

@@ -73,6 +73,8 @@ async def dead_letters(runtimes: Sequence[Runtime]) -> int:
 
     async def of(runtime: Runtime) -> int:
         async with runtime.database.connection() as connection:
-            return int(await connection.fetchval(f"select count(*) from {runtime.service.store.schema}.dead_letter where resolved_at is null"))
+            return int(
+                await connection.fetchval(f"select count(*) from {runtime.service.store.schema}.dead_letter where resolved_at is null")
+            )
 
     return sum(await asyncio.gather(*map(of, runtimes)))

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import msgspec
 
 from paycue.app import api
+from paycue.handwritten import read
 from paycue.runtime import Runtime
 
 _PAGE = 500
@@ -31,9 +33,10 @@ class Api:
             await client.aclose()
 
     async def publish_policy(self, text: str, name: str) -> dict[str, Any]:
-        """Put a policy file in force; the policy as JSON. Raises PolicyRefused with the API's reason."""
+        """Put a policy file in force; the policy as JSON. Raises PolicyRefused with the API's reason, HandwrittenError without a name."""
+        called = quote(read(text, name).required("policy").text(), safe="")
         response = await self._clients["scheduler"].put(
-            f"{self._path}/policies/replay", content=text.encode(), headers={"content-type": "application/yaml"}
+            f"{self._path}/policies/{called}", content=text.encode(), headers={"content-type": "application/yaml"}
         )
         if response.status_code >= 400:
             raise PolicyRefused(f"{name}: {response.json().get('detail', response.text)}")

@@ -55,7 +55,9 @@ class Lines(msgspec.Struct, frozen=True):
     not_sent: tuple[NotSent, ...]
 
 
-def report(policy: Mapping[str, Any], span: Span, rows: Sequence[InvoiceRow], steps: Sequence[Step], evidence: Evidence, tally: Tally) -> Report:
+def report(
+    policy: Mapping[str, Any], span: Span, rows: Sequence[InvoiceRow], steps: Sequence[Step], evidence: Evidence, tally: Tally
+) -> Report:
     """The whole report."""
     decided = _by_invoice(evidence.decisions)
     places = {step.name: place for place, step in enumerate(steps)}
@@ -83,10 +85,17 @@ def _by_invoice(decisions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str],
 
 
 def _lines(
-    row: InvoiceRow, span: Span, steps: Sequence[Step], places: Mapping[str, int], decisions: Sequence[Mapping[str, Any]], evidence: Evidence
+    row: InvoiceRow,
+    span: Span,
+    steps: Sequence[Step],
+    places: Mapping[str, int],
+    decisions: Sequence[Mapping[str, Any]],
+    evidence: Evidence,
 ) -> Lines:
     last = {d["step"]: d for d in decisions if d["step"] and d["outcome"] != "deferred"}
-    lines: list[Sent | NotSent] = [_step_line(row, step, on, last.get(step.name), evidence) for step, on in step_days(row, steps) if on in span]
+    lines: list[Sent | NotSent] = [
+        _step_line(row, step, on, last.get(step.name), evidence) for step, on in step_days(row, steps) if on in span
+    ]
     lines += [line for d in decisions if not d["step"] and (line := _covered(d, span, row, evidence))]
     order = {name: (place,) for name, place in places.items()}
     lines.sort(key=lambda line: (line.on, order.get(line.step or "", (len(places),))))
@@ -125,7 +134,9 @@ def _why_not(message: Mapping[str, Any] | None, invoice: str) -> str:
     return "" if invoice in message["invoices"] else "stopped"
 
 
-def _totals(rows: Sequence[InvoiceRow], steps: Sequence[Step], invoices: Sequence[Lines], evidence: Evidence, tally: Tally) -> dict[str, Any]:
+def _totals(
+    rows: Sequence[InvoiceRow], steps: Sequence[Step], invoices: Sequence[Lines], evidence: Evidence, tally: Tally
+) -> dict[str, Any]:
     by_step = Counter(line.step for lines in invoices for line in lines.reminders if line.step)
     reasons = Counter(line.reason for lines in invoices for line in lines.not_sent)
     others = sorted(reasons.keys() - set(_ALWAYS))

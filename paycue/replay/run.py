@@ -33,6 +33,8 @@ from paycue.runtime import Runtime
 TENANT = "replay"
 _MIDNIGHT = datetime.min.time()
 _CHUNK = 2000
+WEEKEND = timedelta(days=2)
+"""How far a step of a working-days policy moves at most."""
 Progress = Callable[[date, date, int], None]
 """Told the day reached, the last day, and how many messages were received so far."""
 
@@ -96,37 +98,38 @@ class _Drive:
 
     async def report(self) -> Report:
         """Run the history and add it up."""
-        await self._register()
-        await self.barrier.rest()
+        await self._register(None)
         api = Api(self.runtimes, TENANT, self.secret)
         try:
             form = await api.publish_policy(self.asked.policy, self.asked.policy_name)
             steps = steps_of(form)
             span = Span(self.first, last_day(self.asked.ledger, self.asked.to, steps))
-            await self._run(span)
-            evidence = await self._evidence(api)
+            await self._register(span.last)
+            await self._run(span, grace=WEEKEND if form["window"]["days"] == "working" else timedelta())
+            evidence = await self._evidence(api, span)
         finally:
             await api.close()
         counted = tally(self.house.inbox.received, self.asked.ledger.invoices)
         return report(form, span, self.asked.ledger.invoices, steps, evidence, counted)
 
-    async def _register(self) -> None:
-        """The one creditor, live from the first day: what is dated before loads as state and sends nothing."""
-        creditor = CreditorRegistered(tenant_id=TENANT, name="the creditor", zone="UTC", live_from=self.first.isoformat())
+    async def _register(self, last: date | None) -> None:
+        """The one creditor, live from the first day to the last: what is dated outside loads as state and sends nothing."""
+        live = {"live_from": self.first.isoformat(), "live_until": last.isoformat() if last else ""}
+        creditor = CreditorRegistered(tenant_id=TENANT, name="the creditor", zone="UTC", **live)
         key = ApiKeyRegistered(key_id=self.key.key_id, secret_hash=self.key.secret_hash, scopes=self.key.scopes)
-        now = self.clock.now()
-        await self.bus.publish(
-            [outgoing(e, event_id=f"replay:{i}", source=SOURCE, at=now, partition=0, key=entry_key(e)) for i, e in enumerate((creditor, key))]
-        )
+        now, entries = self.clock.now(), ((creditor, entry_key(creditor)), (key, entry_key(key)))
+        records = [outgoing(e, event_id=f"replay:{k.decode()}:{last}", source=SOURCE, at=now, partition=0, key=k) for e, k in entries]
+        await self.bus.publish(records)
+        await self.barrier.rest()
 
-    async def _run(self, span: Span) -> None:
-        """From instant to instant: the earlier of the next fact and the next timer, until the last day is over."""
-        facts = [fact for fact in self.asked.ledger.facts if fact.on <= span.last]
+    async def _run(self, span: Span, grace: timedelta) -> None:
+        """From instant to instant: the earlier of the next fact and the next timer, until the last day, and a step's grace, are over."""
+        facts = [fact for fact in self.asked.ledger.facts if fact.on <= span.last + grace]
         past = [fact for fact in facts if fact.at <= self.clock.now()]
         await self.barrier.facts_first(lambda: self._publish(past))
         coming = [(at, list(group)) for at, group in groupby((f for f in facts if f.at > self.clock.now()), key=lambda fact: fact.at)]
         coming.reverse()
-        end = self._end(span.last)
+        end = self._end(span.last + grace)
         while True:
             timer = await self.barrier.rest()
             ahead = [at for at in (timer, coming[-1][0] if coming else None) if at is not None]
@@ -156,11 +159,13 @@ class _Drive:
         for start in range(0, len(facts), _CHUNK):
             await self.bus.publish([record(self.bus, fact) for fact in facts[start : start + _CHUNK]])
 
-    async def _evidence(self, api: Api) -> Evidence:
+    async def _evidence(self, api: Api, span: Span) -> Evidence:
         messages = {m["reminder_id"]: m async for m in api.every("notifier", "messages")}
         settled: Counter[str] = Counter()
         payments = 0
         async for payment in api.every("payments", "payments"):
+            if date.fromisoformat(payment["received_on"]) > span.last:
+                continue
             payments += 1
             settled[payment["currency"]] += parse_minor(payment["allocated"], payment["currency"])
         return Evidence(

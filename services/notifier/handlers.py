@@ -4,194 +4,209 @@ Every stop feed is folded here, the raw facts of ERPs too, so that a stop waits 
 looks anything up or calls out.
 """
 
-from typing import Any
+import json
 
 from msgspec.structs import replace
 
 from paycue.decision import Context, Decision, Handlers, Refused, TimerFired
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2
-from services.notifier.domain import commands, sending, stops
+from services.notifier.domain import commands, marks, sending, stops
 from services.notifier.domain.addresses import suppression_key
-from services.notifier.domain.gate import Contact, Gate
+from services.notifier.domain.draft import Draft
+from services.notifier.domain.gate import EVERYTHING, Balance, Contact, Gate, Hold
 from services.notifier.domain.incoming import contact_points, message_of
-from services.notifier.domain.rows import AddressRow, ConsentRow
-from services.notifier.domain.sending import Draft
+from services.notifier.domain.rows import AddressRow, ConsentRow, OverdueStopRow, ReportRow
 
 Gated = Decision[Gate]
+_MOST_CONTACTS = 50
 
 
 def account_registered(gate: Gate, event: account_pb2.AccountRegistered, ctx: Context) -> Gated:
     """Who the account is and how it is reached; addresses that consent was recorded for stay."""
     if gate.contact_version >= event.version:
         return Decision(gate)
-    consented = tuple(c for c in gate.contacts if c.basis != "account_fact")
-    contacts = (*consented, *(c for c in contact_points(event) if c not in consented))
-    gate = replace(gate, contact_version=event.version, name=event.name, locale=event.locale, zone=event.zone, contacts=contacts)
-    return Decision(gate, rows=tuple(AddressRow(suppression_key(c.address), c.channel) for c in contacts))
+    contacts = contact_points(gate, event)
+    who = {"name": event.name, "locale": event.locale or "en", "zone": event.zone}
+    draft = _changed(gate, replace(gate, contact_version=event.version, contacts=contacts, **who), ctx)
+    draft.rows += [AddressRow(suppression_key(c.address), c.channel) for c in contacts if c not in gate.contacts]
+    return draft.decision()
 
 
 def account_state(gate: Gate, event: account_pb2.AccountState, ctx: Context) -> Gated:
-    return _again(stops.set_paused(gate, event.version, event.paused, tuple(event.paused_invoice_ids)), gate, ctx)
+    return _changed(gate, stops.set_paused(gate, event.version, event.paused, tuple(event.paused_invoice_ids)), ctx).decision()
 
 
 def payment_received(gate: Gate, event: payment_pb2.PaymentReceived, ctx: Context) -> Gated:
     """Money in sight closes the gate for the invoices it names, or for the whole account."""
-    return Decision(stops.raise_stop(gate, ctx.cause, tuple(event.invoice_ids), ctx.now))
+    cause = stops.cause_of("payment", event.payment_id, ctx.cause)
+    return _changed(gate, stops.raise_stop(gate, cause, tuple(event.invoice_ids), ctx.now), ctx).decision()
 
 
 def payment_applied(gate: Gate, event: payment_pb2.PaymentApplied, ctx: Context) -> Gated:
-    return _again(stops.resolve_stop(gate, event.cause_id, ctx.now), gate, ctx)
+    return _resolved(gate, "payment", event.payment_id, event.cause_id, ctx)
 
 
 def payment_rejected(gate: Gate, event: payment_pb2.PaymentRejected, ctx: Context) -> Gated:
-    return _again(stops.resolve_stop(gate, event.cause_id, ctx.now), gate, ctx)
+    return _resolved(gate, "payment", event.payment_id, event.cause_id, ctx)
 
 
 def invoice_settled(gate: Gate, event: payment_pb2.InvoiceSettled, ctx: Context) -> Gated:
-    return _again(_balances(gate, [event.balance], ctx), gate, ctx)
+    return _balanced(gate, [event.balance], ctx)
 
 
 def invoice_reopened(gate: Gate, event: payment_pb2.InvoiceReopened, ctx: Context) -> Gated:
-    return _again(_balances(gate, [event.balance], ctx), gate, ctx)
+    return _balanced(gate, [event.balance], ctx)
 
 
 def balance_changed(gate: Gate, event: payment_pb2.BalanceChanged, ctx: Context) -> Gated:
-    return _again(_balances(gate, list(event.balances), ctx), gate, ctx)
-
-
-def _balances(gate: Gate, balances: list[payment_pb2.InvoiceBalance], ctx: Context) -> Gate:
-    for balance in balances:
-        gate = stops.set_balance(gate, balance.invoice_id, balance.open_minor, balance.version, ctx.now)
-        if any(stop.cause == _credit(balance.cause_id) for stop in gate.stops) or _is_dispute(gate, balance.cause_id):
-            gate = stops.resolve_stop(gate, _credit(balance.cause_id), ctx.now)
-    return gate
-
-
-def _credit(dispute_id: str) -> str:
-    """The cause of the stop between a dispute that credits its invoice and the credit in the ledger."""
-    return f"credit:{dispute_id}"
-
-
-def _is_dispute(gate: Gate, cause_id: str) -> bool:
-    return any(hold.dispute_id == cause_id for hold in gate.holds)
+    return _balanced(gate, list(event.balances), ctx)
 
 
 def dispute_raised(gate: Gate, event: dispute_pb2.DisputeRaised, ctx: Context) -> Gated:
     """A dispute in sight closes the gate for its invoice."""
-    return Decision(stops.raise_stop(gate, ctx.cause, (event.invoice_id,), ctx.now))
+    cause = stops.cause_of("dispute", event.dispute_id, ctx.cause)
+    return _changed(gate, stops.raise_stop(gate, cause, (event.invoice_id,), ctx.now), ctx).decision()
 
 
 def dispute_registered(gate: Gate, event: dispute_pb2.DisputeRegistered, ctx: Context) -> Gated:
-    after = stops.set_hold(gate, event.dispute_id, event.invoice_id, event.version, open_=True)
-    return _again(stops.resolve_stop(after, event.cause_id, ctx.now), gate, ctx)
+    after = stops.set_hold(gate, Hold(event.dispute_id, event.invoice_id, event.version, open=True, credits=False, at=ctx.now))
+    after = stops.resolve_stop(after, stops.cause_of("dispute", event.dispute_id, event.cause_id), ctx.now)
+    return _changed(gate, after, ctx).decision()
 
 
 def dispute_refused(gate: Gate, event: dispute_pb2.DisputeRefused, ctx: Context) -> Gated:
-    return _again(stops.resolve_stop(gate, event.cause_id, ctx.now), gate, ctx)
+    return _resolved(gate, "dispute", event.dispute_id, event.cause_id, ctx)
 
 
 def dispute_reviewed(gate: Gate, event: dispute_pb2.DisputeReviewed, ctx: Context) -> Gated:
-    return Decision(stops.set_hold(gate, event.dispute_id, event.invoice_id, event.version, open_=True))
+    hold = Hold(event.dispute_id, event.invoice_id, event.version, open=True, credits=False, at=ctx.now)
+    return _changed(gate, stops.set_hold(gate, hold), ctx).decision()
 
 
 def dispute_resolved(gate: Gate, event: dispute_pb2.DisputeResolved, ctx: Context) -> Gated:
     """The hold ends; where a credit follows, the gate stays closed until the ledger has it."""
-    after = stops.set_hold(gate, event.dispute_id, event.invoice_id, event.version, open_=False)
-    if after is not gate and (event.credit_whole or event.credit_minor > 0):
-        after = stops.raise_stop(after, _credit(event.dispute_id), (event.invoice_id,), ctx.now)
-    return _again(after, gate, ctx)
+    credits = event.credit_whole or event.credit_minor > 0
+    hold = Hold(event.dispute_id, event.invoice_id, event.version, open=False, credits=credits, at=ctx.now)
+    return _changed(gate, stops.set_hold(gate, hold), ctx).decision()
 
 
 def reminder_due(gate: Gate, event: reminder_pb2.ReminderDue, ctx: Context) -> Gated:
     """A reminder becomes a message, once, whatever comes again."""
-    if gate.message(event.reminder_id) or any(done == event.reminder_id for done, _ in gate.done):
+    message = message_of(event, ctx.now)
+    # What is older than our marks cannot be told from a replay, and nobody would send it any more.
+    stale = message.valid_until < ctx.now - marks.KEPT
+    if stale or gate.message(event.reminder_id) or marks.has(gate.marks, "done", event.reminder_id):
         return Decision(gate)
     draft = Draft(gate, ctx)
-    draft.put(message_of(event, ctx.now))
+    draft.put(message)
     return draft.decision()
 
 
 def timer_fired(gate: Gate, event: TimerFired, ctx: Context) -> Gated:
-    draft = Draft(gate, ctx)
+    # A copy, so that it is saved even if nothing changes: the timer in the account's row has to move on.
+    draft = Draft(replace(gate), ctx)
     sending.attend(draft)
+    sending.reconsider(draft)
     return draft.decision()
 
 
 def call_finished(gate: Gate, event: commands.CallFinished, ctx: Context) -> Gated:
-    """A late outcome of a call that was given up as unknown still counts; of any other, it changes nothing."""
     draft = Draft(gate, ctx)
-    message = gate.message(event.reminder_id)
-    if message is not None and message.call_id == event.call_id and message.status != "pending":
-        sending.finish(draft, message, event.result, event.content_digest)
+    sending.finished(draft, event)
     return draft.decision()
 
 
 def call_found(gate: Gate, event: commands.CallFound, ctx: Context) -> Gated:
     draft = Draft(gate, ctx)
-    message = gate.message(event.reminder_id)
-    if message is not None and message.call_id == event.call_id and message.status == "unknown":
-        sending.found(draft, message, event.found)
+    sending.found(draft, event)
     return draft.decision()
 
 
 def delivery_reported(gate: Gate, event: commands.DeliveryReported, ctx: Context) -> Gated:
-    """A report on an unknown call resolves it; the rest is history, and a dead address is never written to again."""
     draft = Draft(gate, ctx)
-    message = gate.message(event.reminder_id)
-    if message is not None and message.call_id == event.call_id and message.status in ("claimed", "unknown"):
-        sending.sent(draft, message)
-    draft.rows.append(sending.reported(event, ctx.now))
+    sending.reported(draft, event)
+    draft.rows.append(ReportRow(event.call_id, event.status, event.reminder_id, event.reference, event.error_code, ctx.now))
     return draft.decision()
 
 
 def set_contact_point(gate: Gate, event: commands.SetContactPoint, ctx: Context) -> Gated:
-    contact = Contact(event.channel, event.address, event.basis)
+    contact, key = Contact(event.channel, event.address, event.basis), suppression_key(event.address)
     others = tuple(c for c in gate.contacts if (c.channel, c.address) != (event.channel, event.address))
-    row = ConsentRow(ctx.now, suppression_key(event.address), event.channel, True, event.basis, event.evidence)
-    rows = (AddressRow(suppression_key(event.address), event.channel), row)
-    return Decision(replace(gate, contacts=(contact, *others)), rows=rows, answer=_view(contact))
+    if len(others) >= _MOST_CONTACTS:
+        raise Refused(409, "Too many contact points", f"the account has {len(others)} contact points; {_MOST_CONTACTS} are the most")
+    draft = _changed(gate, replace(gate, contacts=(contact, *others)), ctx)
+    draft.rows += [AddressRow(key, event.channel), ConsentRow(ctx.now, key, event.channel, True, event.basis, event.evidence)]
+    answer = {"channel": event.channel, "address": event.address, "basis": event.basis, "suppressed": gate.suppression(key)}
+    return draft.decision(answer)
 
 
 def opt_out(gate: Gate, event: commands.OptOut, ctx: Context) -> Gated:
-    draft = Draft(gate, ctx)
-    sending.suppress(draft, event.address)
-    draft.rows.append(ConsentRow(ctx.now, suppression_key(event.address), event.channel, False, event.basis, event.evidence))
-    return draft.decision(answer={"address": event.address, "opted_out": True})
+    """Heard once, however often a provider repeats it: a later consent is not undone by the same reply coming again."""
+    answer, key = {"address": _shown(event.address), "opted_out": True}, suppression_key(event.address)
+    heard = marks.add(gate.marks, "heard", ctx.cause, ctx.now) if event.basis == "reply" else gate.marks
+    if gate.opted_out(key) or (event.basis == "reply" and heard is gate.marks):
+        return Decision(gate, answer=answer)
+    draft = Draft(replace(gate, marks=heard), ctx)
+    sending.suppress(draft, event.address, "opted_out")
+    draft.rows.append(ConsentRow(ctx.now, key, event.channel, False, event.basis, event.evidence))
+    return draft.decision(answer)
 
 
 def opt_in(gate: Gate, event: commands.OptIn, ctx: Context) -> Gated:
     key = suppression_key(event.address)
-    if key not in gate.suppressed:
-        raise Refused(409, "not opted out", "this address is not opted out of this account; nothing is to be taken back")
-    gate = replace(gate, suppressed=tuple(address for address in gate.suppressed if address != key))
-    row = ConsentRow(ctx.now, key, event.channel, True, event.basis, event.evidence)
-    return Decision(gate, rows=(row,), answer={"address": event.address, "opted_out": False})
+    kept = tuple(s for s in gate.suppressed if s.address != key)
+    if kept == gate.suppressed:
+        what = "this account is" if key == EVERYTHING else "this address is"
+        raise Refused(409, "Not opted out", f"{what} not opted out here; nothing is to be taken back")
+    draft = _changed(gate, replace(gate, suppressed=kept), ctx)
+    draft.rows.append(ConsentRow(ctx.now, key, event.channel, True, event.basis, event.evidence))
+    return draft.decision({"address": _shown(event.address), "opted_out": False})
 
 
 def resend(gate: Gate, event: commands.Resend, ctx: Context) -> Gated:
-    """A person takes it upon them that an unknown message may arrive twice."""
     message = gate.message(event.reminder_id)
     if message is None or message.status != "unknown":
-        raise Refused(409, "not unknown", "only a message whose outcome is unknown, and not yet given up, can be sent again")
+        detail = "only a message whose outcome is unknown, and that was not given up yet, can be sent again"
+        raise Refused(409, "Outcome not unknown", detail)
     draft = Draft(gate, ctx)
-    draft.note(message, "resend", event.reason)
-    draft.put(replace(message, status="pending", at=ctx.now, covered=()), "resend")
-    return draft.decision(answer={"reminder_id": event.reminder_id, "status": "pending"})
+    sending.resend(draft, message, event.reason)
+    return draft.decision({"reminder_id": event.reminder_id, "status": "pending"})
 
 
-def _again(after: Gate, before: Gate, ctx: Context) -> Gated:
-    """Something that closes or opens the gate changed: look at every pending message now."""
-    if after is before:
-        return Decision(before)
+def release_stop(gate: Gate, event: commands.ReleaseStop, ctx: Context) -> Gated:
+    """A person ends what no service resolves; the reason stands in the audit of overdue stops."""
+    stop = next((stop for stop in gate.stops if stop.cause == event.cause), None)
+    if stop is None:
+        raise Refused(404, "Stop not found", f"no stop of this account has the cause {event.cause!r}; read the gate for those there are")
+    draft = _changed(gate, stops.resolve_stop(gate, event.cause, ctx.now), ctx)
+    draft.rows.append(OverdueStopRow(stop.cause, json.dumps(stop.invoice_ids), stop.since, ctx.now, event.reason))
+    return draft.decision({"cause": event.cause, "released": True})
+
+
+def _shown(address: str) -> str | None:
+    return None if address == EVERYTHING else address
+
+
+def _resolved(gate: Gate, kind: str, own_id: str, event_id: str, ctx: Context) -> Gated:
+    return _changed(gate, stops.resolve_stop(gate, stops.cause_of(kind, own_id, event_id), ctx.now), ctx).decision()
+
+
+def _balanced(gate: Gate, told: list[payment_pb2.InvoiceBalance], ctx: Context) -> Gated:
+    after = gate
+    for one in told:
+        after = stops.set_balance(after, Balance(one.invoice_id, one.open_minor, one.version, ctx.now), one.cause_id)
+    return _changed(gate, after, ctx).decision()
+
+
+def _changed(before: Gate, after: Gate, ctx: Context) -> Draft:
+    """What closes or opens the gate changed: every pending message is looked at now, and who was alerted hears of the end."""
     draft = Draft(after, ctx)
-    waiting = tuple(replace(m, at=min(m.at, ctx.now)) if m.status == "pending" and not m.retries else m for m in after.messages)
-    if waiting != after.messages:
-        draft.gate = replace(after, messages=waiting)
-    return draft.decision()
-
-
-def _view(contact: Contact) -> dict[str, Any]:
-    return {"channel": contact.channel, "address": contact.address, "basis": contact.basis}
+    if after is not before:
+        still = {stop.cause for stop in after.stops}
+        ended = [stop for stop in before.stops if stop.overdue and stop.cause not in still]
+        draft.rows += [OverdueStopRow(s.cause, json.dumps(s.invoice_ids), s.since, ctx.now) for s in ended]
+        sending.reconsider(draft)
+    return draft
 
 
 HANDLERS: Handlers = {
@@ -217,4 +232,5 @@ HANDLERS: Handlers = {
     commands.OptOut: opt_out,
     commands.OptIn: opt_in,
     commands.Resend: resend,
+    commands.ReleaseStop: release_stop,
 }

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -20,16 +20,21 @@ from paycue.observability import metrics
 from paycue.runtime import Runtime
 from services.notifier.adapters.base import Channel
 from services.notifier.adapters.channels import open_channels
-from services.notifier.domain.calls import CallResult, ProviderCall
+from services.notifier.domain.calls import CallResult, Found, ProviderCall
 from services.notifier.domain.claim import Find, Send
 from services.notifier.domain.commands import CallFinished, CallFound
+from services.notifier.domain.pace import Pace
 from services.notifier.domain.rendering.facts import Facts, Line
 from services.notifier.domain.rendering.reminder import render_email, render_sms
 from services.notifier.domain.rendering.self_test import self_test
 from services.notifier.settings import NotifierSettings
 
 _LINK_DAYS = 90
-_NOTHING = CallResult("failed", reason="channel_unavailable")
+_MOST_AT_ONCE = 500
+_PAUSE_SECONDS = 0.05
+_LAST_OUTCOMES_SECONDS = 10.0
+_NO_CHANNEL = CallResult("failed", reason="channel_unavailable")
+_CANNOT_RENDER = CallResult("failed", reason="cannot_render")
 log = structlog.get_logger(__name__)
 
 
@@ -41,36 +46,54 @@ async def send_due(runtime: Runtime) -> int:
     sender = runtime.outbound
     if not isinstance(sender, Sender):
         raise TypeError("the notifier runs with its own Sender")
-    room = sender.room()
-    return await runtime.folder.fold_due(room) if room > 0 else 0
+    return await sender.claim()
 
 
 class Sender:
-    """Performs the notifier's calls. `settings` say which channels there are."""
+    """Performs the notifier's calls, each once."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._settings: NotifierSettings = runtime.settings
         self._channels: dict[str, Channel] = {}
+        self._paces: dict[str, Pace] = {}
         self._open: set[asyncio.Task[None]] = set()
+        self._claimed: dict[str, str] = {}
         self._outcomes: asyncio.Queue[Input] = asyncio.Queue()
         self._recorder: asyncio.Task[None] | None = None
+        self._claiming, self._closed = asyncio.Lock(), False
 
     async def start(self) -> None:
         """Refuse to start where a mail's headers could be forged; then open the channels."""
         self_test()
+        loop, rates = asyncio.get_running_loop(), {"email": self._settings.email_rate, "sms": self._settings.sms_rate}
         self._channels = dict(open_channels(self._settings))
-        self._recorder = asyncio.get_running_loop().create_task(self._record_outcomes(), name="notifier.outcomes")
+        self._paces = {name: Pace(rates[name], loop.time()) for name in self._channels}
+        self._recorder = loop.create_task(self._record_outcomes(), name="notifier.outcomes")
 
-    def room(self) -> int:
-        """How many more calls fit: about a second of what the channels take."""
-        return self._settings.email_rate - len(self._open)
+    async def claim(self) -> int:
+        """Claim what is due, as far as every channel has room: which one a message takes is known only when it is claimed."""
+        async with self._claiming:
+            now = asyncio.get_running_loop().time()
+            # Without any channel every message is skipped, which takes no room.
+            room = min((pace.room(now) for pace in self._paces.values()), default=_MOST_AT_ONCE)
+            if room > 0 and not self._closed:
+                claimed = await self._runtime.folder.fold_due(room)
+                # A timer that only plans again is a movement too, for whoever waits until all has come to rest.
+                self._runtime.world.flow.add("timers", 0)
+                return claimed
+        await asyncio.sleep(_PAUSE_SECONDS)
+        return 0
 
     def submit(self, calls: Sequence[Send | Find]) -> None:
         """Begin calls whose claims are committed."""
         loop = asyncio.get_running_loop()
         for call in calls:
             self._runtime.world.flow.add("provider calls", 1)
+            if isinstance(call, Send) and call.channel in self._paces:
+                self._claimed[call.call_id] = call.channel
+                self._paces[call.channel].begin()
+                metrics.OPEN_CALLS.labels(call.channel).inc()
             task = loop.create_task(self._perform(call, loop.time()))
             self._open.add(task)
             task.add_done_callback(self._ended)
@@ -80,29 +103,28 @@ class Sender:
         self._runtime.alarm.ring()
 
     async def stop(self) -> None:
-        """Let the calls in hand end, and record what came of them."""
+        """Let the calls in hand end, as long as one request may take, and record what came of them; the rest becomes unknown."""
+        async with self._claiming:
+            self._closed = True
         if self._open:
-            await asyncio.wait(list(self._open))
-        await self._outcomes.join()
-        if self._recorder is not None:
-            self._recorder.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._recorder
+            await asyncio.wait(list(self._open), timeout=self._settings.start_by_seconds + self._settings.call_seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._outcomes.join(), _LAST_OUTCOMES_SECONDS)
+        left = [*self._open, *([self._recorder] if self._recorder is not None else [])]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         for channel in self._channels.values():
             await channel.close()
 
     async def _perform(self, call: Send | Find, now: float) -> None:
         command: CallFinished | CallFound
         if isinstance(call, Find):
-            send = call.send
-            channel = self._channels.get(send.channel)
-            found = await channel.find(self._provider_call(send, now, rendered=False)) if channel else "cannot_tell"
-            command = CallFound(send.reminder_id, send.call_id, found)
+            send, command = call.send, await self._found(call, now)
         else:
-            send = call
-            result, digest = await self._send(send, now)
-            metrics.SENDS.labels(send.channel, result.outcome).inc()
-            command = CallFinished(send.reminder_id, send.call_id, result, digest)
+            result, digest = await self._send(call, now)
+            metrics.SENDS.labels(call.channel, result.outcome).inc()
+            send, command = call, CallFinished(call.reminder_id, call.call_id, result, digest)
         at = self._runtime.clock.now()
         cause = derived_id(at, send.call_id, type(command).__name__, at.isoformat())
         self._outcomes.put_nowait(Input(send.tenant, send.account, command, cause, at, command=True))
@@ -110,13 +132,30 @@ class Sender:
     async def _send(self, send: Send, now: float) -> tuple[CallResult, bytes]:
         channel = self._channels.get(send.channel)
         if channel is None:
-            return _NOTHING, b""
+            return _NO_CHANNEL, b""
         try:
             call = self._provider_call(send, now, rendered=True)
-        except ValueError as error:
-            log.error("message cannot be rendered", reminder=send.reminder_id, error=str(error))
-            return CallResult("failed", reason="cannot_render"), b""
-        return await channel.send(call), hashlib.sha256(call.raw or call.body.encode()).digest()
+        except Exception:
+            # Whatever is wrong with it, it has not left: that is a failure, and one that somebody has to look into.
+            log.exception("message cannot be rendered", reminder=send.reminder_id)
+            return _CANNOT_RENDER, b""
+        digest = hashlib.sha256(call.raw or call.body.encode()).digest()
+        try:
+            return await channel.send(call), digest
+        except Exception as error:
+            # An adapter that fails in a way it does not know may have sent.
+            log.exception("provider call failed", call=send.call_id)
+            return CallResult("unknown", reason=f"adapter_{type(error).__name__}"), digest
+
+    async def _found(self, find: Find, now: float) -> CallFound:
+        send = find.send
+        found: Found = "cannot_tell"
+        channel = self._channels.get(send.channel)
+        try:
+            found = await channel.find(self._provider_call(send, now, rendered=False)) if channel else found
+        except Exception:
+            log.exception("lookup failed", call=send.call_id)
+        return CallFound(send.reminder_id, send.call_id, found, find.asked_at)
 
     def _provider_call(self, send: Send, now: float, *, rendered: bool) -> ProviderCall:
         """The request to the provider; for `find` its identity is enough."""
@@ -124,9 +163,12 @@ class Sender:
         email = send.channel == "email"
         facts = self._facts(send, token)
         return ProviderCall(
-            *(send.call_id, send.call_id, send.channel, send.recipient),  # type: ignore[arg-type]
-            send.sender_email if email else send.sender_phone,
-            now + send.start_by_seconds,
+            call_id=send.call_id,
+            message_id=send.call_id,
+            channel=send.channel,
+            recipient=send.recipient,
+            sender=send.sender,
+            start_by_loop=now + send.start_by_seconds,
             raw=render_email(facts).raw if rendered and email else b"",
             body=render_sms(facts).body if rendered and not email else "",
             link_token=token,
@@ -146,33 +188,44 @@ class Sender:
             message_id=send.call_id,
             sent_at=send.claimed_at,
             zone=send.zone,
-            sender_email=send.sender_email,
+            sender_email=send.sender,
             sender_name=send.sender_name,
             to=send.recipient,
         )
 
     def _token(self, purpose: str, send: Send) -> str:
         """A signed link of this message alone: the same claim gives the same token, another message another."""
-        expires: datetime = send.claimed_at + timedelta(days=_LINK_DAYS)
+        expires = send.claimed_at + timedelta(days=_LINK_DAYS)
         fields = (send.tenant, send.account, send.call_id)
         return sign(self._settings.signing_key, purpose, (*fields, send.recipient) if purpose == "unsubscribe" else fields, expires)
 
     async def _record_outcomes(self) -> None:
-        """Fold outcomes as they come, together where they come together; trouble with the database waits and tries again."""
+        """Fold outcomes as they come, together where they come together."""
         while True:
             inputs = [await self._outcomes.get()]
-            while not self._outcomes.empty() and len(inputs) < 500:
+            while not self._outcomes.empty() and len(inputs) < _MOST_AT_ONCE:
                 inputs.append(self._outcomes.get_nowait())
-            while not await self._recorded(inputs):
-                await asyncio.sleep(0.5)
+            await self._record(inputs)
             self._runtime.world.flow.add("provider calls", -len(inputs))
-            for _ in inputs:
+            for one in inputs:
                 self._outcomes.task_done()
+                if isinstance(one.event, CallFinished) and (channel := self._claimed.pop(one.event.call_id, None)):
+                    self._paces[channel].end()
+                    metrics.OPEN_CALLS.labels(channel).dec()
 
-    async def _recorded(self, inputs: list[Input]) -> bool:
-        try:
-            await self._runtime.folder.obey(inputs)
-        except TRANSIENT as error:
-            log.warning("outcomes are recorded later", count=len(inputs), error=repr(error))
-            return False
-        return True
+    async def _record(self, inputs: list[Input]) -> None:
+        """Trouble with the database waits and tries again; an outcome that can never be folded leaves its call to become unknown."""
+        while True:
+            try:
+                await self._runtime.folder.obey(inputs)
+                return
+            except TRANSIENT as error:
+                log.warning("outcomes are recorded later", count=len(inputs), error=repr(error))
+                await asyncio.sleep(0.5)
+            except Exception:
+                if len(inputs) == 1:
+                    log.critical("outcome cannot be recorded", account=inputs[0].account, exc_info=True)
+                    return
+                for one in inputs:
+                    await self._record([one])
+                return

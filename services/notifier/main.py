@@ -4,6 +4,7 @@ from pathlib import Path
 
 from paycue.app import Service
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2
+from services.notifier.api import public, router
 from services.notifier.handlers import HANDLERS
 from services.notifier.loops import Sender, send_due
 from services.notifier.settings import NotifierSettings
@@ -28,7 +29,7 @@ SERVICE = Service(
         "notifier": (account_pb2.AccountRegistered, reminder_pb2.ReminderDue),
         "notifier.stops": STOPS,
     },
-    routers=(),
+    routers=(router, public),
     migrations=Path(__file__).parent / "migrations",
     loops=(send_due,),
     outbound=Sender,

@@ -1,21 +1,21 @@
 """The notifier's tables and all of its SQL: where rows go, and the queries behind lists and callbacks."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 import msgspec
 
-from paycue.bus.directory import creditors
+from paycue.bus.directory import Creditor, creditors
 from paycue.db.accounts import AccountStore, References
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Connection
 from services.notifier.domain.gate import Gate, Standing
-from services.notifier.domain.rows import AddressRow, AttemptRow, CallRow, ConsentRow, MessageRow
+from services.notifier.domain.rows import AddressRow, AttemptRow, CallRow, ConsentRow, MessageRow, OverdueStopRow, ReportRow
 from services.notifier.settings import NotifierSettings
 
 SCHEMA = "notifier"
-_CALL_MARGIN = 10.0
+_MARGIN_SECONDS = 10.0
 
 STORE = AccountStore(
     SCHEMA,
@@ -24,6 +24,8 @@ STORE = AccountStore(
         MessageRow: RowTable("message", key=("reminder_id",)),
         AttemptRow: RowTable("attempt"),
         CallRow: RowTable("call", key=("call_id",), on_conflict="nothing"),
+        ReportRow: RowTable("report", key=("call_id", "status"), on_conflict="nothing"),
+        OverdueStopRow: RowTable("overdue_stop", key=("cause",)),
         AddressRow: RowTable("address", key=("address", "channel"), on_conflict="nothing"),
         ConsentRow: RowTable("consent"),
     },
@@ -34,28 +36,35 @@ def references(settings: NotifierSettings) -> References:
     """What handlers know of a creditor and of this installation."""
     channels = frozenset([*(["email"] if settings.smtp_url else []), *(["sms"] if settings.twilio_account_sid else [])])
     installation = Standing(
+        registered=False,
         sender_email=settings.mail_from or "",
         sender_phone=settings.twilio_from or "",
         channels=channels,
         start_by_seconds=settings.start_by_seconds,
-        lease_seconds=settings.start_by_seconds + max(settings.call_seconds * 2 + settings.smtp_final_reply_seconds, 1) + _CALL_MARGIN,
+        lease_seconds=lease_seconds(settings),
         find_after=settings.find_after,
     )
 
     async def of(tx: Connection, tenants: Sequence[str]) -> dict[str, Any]:
         known = await creditors(tx, SCHEMA, tenants)
-        made = {}
-        for tenant in tenants:
-            creditor = known.get(tenant)
-            made[tenant] = installation if creditor is None else _of(installation, creditor)
-        return made
+        return {tenant: _of(installation, known[tenant]) if tenant in known else installation for tenant in tenants}
 
     return of
 
 
-def _of(installation: Standing, creditor: Any) -> Standing:
+def lease_seconds(settings: NotifierSettings) -> float:
+    """How long after a claim its outcome may still come from whoever claimed it, and its message still arrive.
+
+    A call starts within `start_by_seconds`. Then either all goes well up to a mail's final dot, which is answered within
+    `smtp_final_reply_seconds`, or a broken connection (one request long) is followed by a new one (another).
+    """
+    return settings.start_by_seconds + max(2 * settings.call_seconds, settings.smtp_final_reply_seconds) + _MARGIN_SECONDS
+
+
+def _of(installation: Standing, creditor: Creditor) -> Standing:
     return msgspec.structs.replace(
         installation,
+        registered=True,
         creditor_name=creditor.name,
         suspended=creditor.suspended,
         zone=creditor.zone,
@@ -65,28 +74,41 @@ def _of(installation: Standing, creditor: Any) -> Standing:
     )
 
 
-
-
-async def messages(tx: Connection, tenant: str, account: str | None, after: tuple[datetime, str] | None, limit: int) -> list[Any]:
-    """Messages of a creditor, or of one account, newest first by (updated_at, reminder_id)."""
-    return await tx.fetch(  # type: ignore[no-any-return]
+async def messages(
+    tx: Connection, tenant: str, account: str | None, status: str | None, after: tuple[date, str, str] | None, limit: int
+) -> list[Any]:
+    """Messages of a creditor, or of one account, latest planned first: by (planned_on descending, account_id, reminder_id)."""
+    return await tx.fetch(
         f"""select * from {SCHEMA}.message
-            where tenant_id = $1 and ($2::text is null or account_id = $2)
-              and ($3::timestamptz is null or (updated_at, reminder_id) < ($3, $4))
-            order by updated_at desc, reminder_id desc limit $5""",
-        *(tenant, account, *(after or (None, None)), limit),
+            where tenant_id = $1 and ($2::text is null or account_id = $2) and ($3::text is null or status = $3)
+              and ($4::date is null or planned_on < $4 or (planned_on = $4 and (account_id, reminder_id) > ($5, $6)))
+            order by planned_on desc, account_id, reminder_id limit $7""",
+        *(tenant, account, status, *(after or (None, None, None)), limit),
     )
 
 
-async def message(tx: Connection, tenant: str, reminder_id: str) -> Any | None:
+async def message(tx: Connection, tenant: str, account: str, reminder_id: str) -> Any | None:
     """One message with its row's columns."""
-    return await tx.fetchrow(f"select * from {SCHEMA}.message where tenant_id = $1 and reminder_id = $2", tenant, reminder_id)
+    return await tx.fetchrow(
+        f"select * from {SCHEMA}.message where tenant_id = $1 and account_id = $2 and reminder_id = $3",
+        *(tenant, account, reminder_id),
+    )
 
 
 async def attempts(tx: Connection, tenant: str, account: str, reminder_id: str) -> list[Any]:
     """What happened to a message, oldest first."""
-    return await tx.fetch(  # type: ignore[no-any-return]
-        f"select * from {SCHEMA}.attempt where tenant_id = $1 and account_id = $2 and reminder_id = $3 order by id", tenant, account, reminder_id
+    return await tx.fetch(
+        f"select * from {SCHEMA}.attempt where tenant_id = $1 and account_id = $2 and reminder_id = $3 order by id",
+        *(tenant, account, reminder_id),
+    )
+
+
+async def reports(tx: Connection, tenant: str, account: str, reminder_id: str) -> list[Any]:
+    """What providers reported of a message's calls, oldest first."""
+    return await tx.fetch(
+        f"""select r.* from {SCHEMA}.report r where r.tenant_id = $1 and r.account_id = $2 and r.reminder_id = $3
+            order by r.at, r.call_id, r.status""",
+        *(tenant, account, reminder_id),
     )
 
 

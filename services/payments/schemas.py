@@ -1,7 +1,6 @@
 """What the ledger's API takes and gives: amounts as decimal text beside their currency, dates as YYYY-MM-DD.
 
-Minor units stay inside. A value that cannot be is refused here with the name of its field; what the ledger's present state
-forbids is the handlers' to refuse.
+A value that cannot be is refused here with the name of its field; what the ledger's present state forbids, the handlers refuse.
 """
 
 import re
@@ -17,7 +16,6 @@ from paycue.money import decimal_text, exponent, parse_minor
 from services.payments.domain.commands import Part, PaymentLinkTerms
 from services.payments.domain.rows import InvoiceRow, LedgerEntry, PaymentRow
 
-MOST_INVOICES = 100
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -44,7 +42,7 @@ Code = Annotated[str, StringConstraints(max_length=64), AfterValidator(_printabl
 KnownCurrency = Annotated[Currency, AfterValidator(_known)]
 Day = Annotated[date, BeforeValidator(_day)]
 Days = Annotated[int, Field(strict=True, ge=1, le=90)]
-InvoiceIds = Annotated[list[Identity], Field(max_length=MOST_INVOICES)]
+InvoiceIds = Annotated[list[Identity], Field(max_length=100)]
 
 
 def _amount_can_be(amount: str | None, info: ValidationInfo) -> str | None:
@@ -128,10 +126,6 @@ class PartOut(BaseModel):
     invoice_id: str
     amount: str
 
-    @classmethod
-    def of(cls, part: Part, currency: str) -> Self:
-        return cls(**readable(part, currency))
-
 
 class PaymentOut(BaseModel):
     """A payment as it stands: amount = allocated + reserved + unallocated + returned."""
@@ -151,7 +145,7 @@ class PaymentOut(BaseModel):
 
     @classmethod
     def of(cls, account: str, row: PaymentRow, allocations: Iterable[Part], reserved: Iterable[Part]) -> Self:
-        spent, kept = ([PartOut.of(part, row.currency) for part in parts] for parts in (allocations, reserved))
+        spent, kept = ([PartOut(**readable(part, row.currency)) for part in parts] for parts in (allocations, reserved))
         return cls(account_id=account, allocations=spent, reserved_for=kept, **readable(row, row.currency))
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from paycue.app import Service
 from paycue.events.v1 import account_pb2, dispute_pb2, invoice_pb2, message_pb2, payment_pb2
+from services.scheduler.api import router
 from services.scheduler.handlers import HANDLERS
+from services.scheduler.invariants import INVARIANTS
 from services.scheduler.loops import fire_due
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import STORE, references
@@ -24,8 +26,9 @@ SERVICE = Service(
             message_pb2.ReminderFailed,
         )
     },
-    routers=(),
+    routers=(router,),
     migrations=Path(__file__).parent / "migrations",
+    invariants=INVARIANTS,
     loops=(fire_due,),
     references=references,
 )

@@ -3,6 +3,8 @@
 Minor units and the document's own shape stay inside. What is absent is null, never an empty text.
 """
 
+import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -12,10 +14,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from paycue.http.fields import Identity
 from paycue.money import decimal_text
 from services.scheduler.domain.account import Account, Item
+from services.scheduler.domain.policy import Policy
 from services.scheduler.domain.policy_form import policy_form
 from services.scheduler.domain.why import Explanation
 from services.scheduler.store import AccountRow, PolicyRow
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LAST_DAY = date(2999, 12, 31)
 
 
@@ -25,6 +29,13 @@ def _said(text: str) -> str:
     return text
 
 
+def _day(value: object) -> object:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("expected a date as YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day), Field(le=_LAST_DAY)]
 Text = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 """What the store keeps as an empty text is null."""
 _INVOICE = Field(validation_alias="invoice_id")
@@ -42,9 +53,7 @@ class PauseIn(_Asked):
     """A hold that a person places."""
 
     reason: Reason = Field(description="Recorded, and shown to whoever asks why.", examples=["asked to wait for a new invoice"])
-    until: date | None = Field(
-        default=None, le=_LAST_DAY, description="It ends when this day begins where the debtor lives; absent: a person ends it."
-    )
+    until: Day | None = Field(default=None, description="It ends when this day begins where the debtor lives; absent: a person ends it.")
 
 
 class ReminderIn(_Asked):
@@ -110,8 +119,8 @@ class PolicyForm(BaseModel):
     steps: list[StepForm] = Field(min_length=1, max_length=100)
 
     @classmethod
-    def of(cls, row: PolicyRow) -> Self:
-        return cls.model_validate(policy_form(row.policy))
+    def of(cls, policy: Policy) -> Self:
+        return cls.model_validate(policy_form(policy))
 
 
 class PolicyOut(BaseModel):
@@ -281,7 +290,12 @@ def timeline_entry(row: Any) -> DecisionOut | OutcomeOut | PauseOut:
 class StandingDecision(DecisionOut):
     """A decision that stands, and what became of its reminder."""
 
-    became: OutcomeOut | None = Field(default=None, description="Null: sent, or nothing heard yet.")
+    became: OutcomeOut | None = Field(description="Null: sent, or nothing heard yet.")
+
+    @classmethod
+    def standing(cls, row: Any, heard: Mapping[str, Any]) -> Self:
+        outcome = heard.get(row["reminder_id"])
+        return cls.model_validate({**dict(row.items()), "became": outcome and OutcomeOut.of(outcome)})
 
 
 class WhyOut(BaseModel):

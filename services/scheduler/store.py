@@ -44,7 +44,7 @@ def references(settings: SchedulerSettings) -> References:
 def _standing(creditor: Any, policy: Policy | None) -> Standing:
     if creditor is None:
         return Standing(policy)
-    return Standing(policy, creditor.zone, creditor.live_from, creditor.suspended)
+    return Standing(policy, creditor.zone, creditor.live_from, creditor.live_until, creditor.suspended)
 
 
 class PolicyRow(msgspec.Struct, frozen=True):

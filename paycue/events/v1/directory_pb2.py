@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n paycue/events/v1/directory.proto\x12\x10paycue.events.v1\"\xfb\x01\n\x12\x43reditorRegistered\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n\x04zone\x18\x03 \x01(\tR\x04zone\x12\x1b\n\tlive_from\x18\x04 \x01(\tR\x08liveFrom\x12\x1c\n\tsuspended\x18\x05 \x01(\tR\tsuspended\x12!\n\x0csender_email\x18\x06 \x01(\tR\x0bsenderEmail\x12\x1f\n\x0bsender_name\x18\x07 \x01(\tR\nsenderName\x12!\n\x0csender_phone\x18\x08 \x01(\tR\x0bsenderPhone\"\xaf\x01\n\x10\x41piKeyRegistered\x12\x15\n\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x1f\n\x0bsecret_hash\x18\x02 \x01(\x0cR\nsecretHash\x12\x1b\n\ttenant_id\x18\x03 \x01(\tR\x08tenantId\x12\x16\n\x06scopes\x18\x04 \x03(\tR\x06scopes\x12\x14\n\x05label\x18\x05 \x01(\tR\x05label\x12\x18\n\x07revoked\x18\x06 \x01(\x08R\x07revokedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n paycue/events/v1/directory.proto\x12\x10paycue.events.v1\"\x9a\x02\n\x12\x43reditorRegistered\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n\x04zone\x18\x03 \x01(\tR\x04zone\x12\x1b\n\tlive_from\x18\x04 \x01(\tR\x08liveFrom\x12\x1c\n\tsuspended\x18\x05 \x01(\tR\tsuspended\x12!\n\x0csender_email\x18\x06 \x01(\tR\x0bsenderEmail\x12\x1f\n\x0bsender_name\x18\x07 \x01(\tR\nsenderName\x12!\n\x0csender_phone\x18\x08 \x01(\tR\x0bsenderPhone\x12\x1d\n\nlive_until\x18\t \x01(\tR\tliveUntil\"\xaf\x01\n\x10\x41piKeyRegistered\x12\x15\n\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x1f\n\x0bsecret_hash\x18\x02 \x01(\x0cR\nsecretHash\x12\x1b\n\ttenant_id\x18\x03 \x01(\tR\x08tenantId\x12\x16\n\x06scopes\x18\x04 \x03(\tR\x06scopes\x12\x14\n\x05label\x18\x05 \x01(\tR\x05label\x12\x18\n\x07revoked\x18\x06 \x01(\x08R\x07revokedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.directory_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREDITORREGISTERED']._serialized_start=55
-  _globals['_CREDITORREGISTERED']._serialized_end=306
-  _globals['_APIKEYREGISTERED']._serialized_start=309
-  _globals['_APIKEYREGISTERED']._serialized_end=484
+  _globals['_CREDITORREGISTERED']._serialized_end=337
+  _globals['_APIKEYREGISTERED']._serialized_start=340
+  _globals['_APIKEYREGISTERED']._serialized_end=515
 # @@protoc_insertion_point(module_scope)

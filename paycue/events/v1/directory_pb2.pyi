@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreditorRegistered(_message.Message):
-    __slots__ = ("tenant_id", "name", "zone", "live_from", "suspended", "sender_email", "sender_name", "sender_phone")
+    __slots__ = ("tenant_id", "name", "zone", "live_from", "suspended", "sender_email", "sender_name", "sender_phone", "live_until")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,7 @@ class CreditorRegistered(_message.Message):
     SENDER_EMAIL_FIELD_NUMBER: _ClassVar[int]
     SENDER_NAME_FIELD_NUMBER: _ClassVar[int]
     SENDER_PHONE_FIELD_NUMBER: _ClassVar[int]
+    LIVE_UNTIL_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     name: str
     zone: str
@@ -24,7 +25,8 @@ class CreditorRegistered(_message.Message):
     sender_email: str
     sender_name: str
     sender_phone: str
-    def __init__(self, tenant_id: _Optional[str] = ..., name: _Optional[str] = ..., zone: _Optional[str] = ..., live_from: _Optional[str] = ..., suspended: _Optional[str] = ..., sender_email: _Optional[str] = ..., sender_name: _Optional[str] = ..., sender_phone: _Optional[str] = ...) -> None: ...
+    live_until: str
+    def __init__(self, tenant_id: _Optional[str] = ..., name: _Optional[str] = ..., zone: _Optional[str] = ..., live_from: _Optional[str] = ..., suspended: _Optional[str] = ..., sender_email: _Optional[str] = ..., sender_name: _Optional[str] = ..., sender_phone: _Optional[str] = ..., live_until: _Optional[str] = ...) -> None: ...
 
 class ApiKeyRegistered(_message.Message):
     __slots__ = ("key_id", "secret_hash", "tenant_id", "scopes", "label", "revoked")

@@ -1,10 +1,12 @@
 """What the notifier is told by people, by providers and by its own calls."""
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from services.notifier.domain.calls import CallResult, Found
+from services.notifier.domain.replies import Delivery
 
 
 class SetContactPoint(msgspec.Struct, frozen=True):
@@ -17,20 +19,20 @@ class SetContactPoint(msgspec.Struct, frozen=True):
 
 
 class OptOut(msgspec.Struct, frozen=True):
-    """Nobody may write to an address any more."""
+    """Nobody may write to an address any more; or to the account at all, if the address is EVERYTHING."""
 
     address: str
-    channel: Literal["email", "sms"]
+    channel: Literal["email", "sms", ""]
     basis: str
-    """Where it came from: `one_click`, `reply`, `carrier`, `person`."""
+    """Where it came from: `one_click`, `reply`, `person`."""
     evidence: str
 
 
 class OptIn(msgspec.Struct, frozen=True):
-    """An address may be written to again, by the debtor's own consent."""
+    """An address (or the account, if it is EVERYTHING) may be written to again, by the debtor's own consent."""
 
     address: str
-    channel: Literal["email", "sms"]
+    channel: Literal["email", "sms", ""]
     basis: str
     evidence: str
 
@@ -45,11 +47,12 @@ class CallFinished(msgspec.Struct, frozen=True):
 
 
 class CallFound(msgspec.Struct, frozen=True):
-    """A provider was asked whether it has the message of an unknown call."""
+    """A provider was asked, not before `asked_at`, whether it has the message of an unknown call."""
 
     reminder_id: str
     call_id: str
     found: Found
+    asked_at: datetime
 
 
 class DeliveryReported(msgspec.Struct, frozen=True):
@@ -57,8 +60,9 @@ class DeliveryReported(msgspec.Struct, frozen=True):
 
     reminder_id: str
     call_id: str
+    recipient: str
     reference: str
-    status: str
+    status: Delivery
     error_code: str
 
 
@@ -66,4 +70,11 @@ class Resend(msgspec.Struct, frozen=True):
     """A person has an unknown message sent again, and says why."""
 
     reminder_id: str
+    reason: str
+
+
+class ReleaseStop(msgspec.Struct, frozen=True):
+    """A person ends a provisional stop that nobody resolves, and says why."""
+
+    cause: str
     reason: str

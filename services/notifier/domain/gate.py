@@ -9,7 +9,11 @@ from typing import Literal
 
 import msgspec
 
+from services.notifier.domain.marks import Marks
+
 Status = Literal["pending", "claimed", "unknown"]
+EVERYTHING = "*"
+"""The address of an opt-out that holds for the whole account, whatever its contact points become."""
 
 
 class Contact(msgspec.Struct, frozen=True, array_like=True):
@@ -18,6 +22,13 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
     channel: str
     address: str
     basis: str = "account_fact"
+
+
+class Suppression(msgspec.Struct, frozen=True, array_like=True):
+    """An address (its suppression key, or EVERYTHING) that nobody may write to any more: `opted_out`, or `undeliverable`."""
+
+    address: str
+    why: str
 
 
 class Balance(msgspec.Struct, frozen=True, array_like=True):
@@ -30,12 +41,14 @@ class Balance(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
-    """What disputes last said of one dispute."""
+    """What disputes last said of one dispute. `credits`: it ended, and the ledger is to take something off its invoice."""
 
     dispute_id: str
     invoice_id: str
     version: int
     open: bool
+    credits: bool
+    at: datetime
 
 
 class Stop(msgspec.Struct, frozen=True, array_like=True):
@@ -44,6 +57,8 @@ class Stop(msgspec.Struct, frozen=True, array_like=True):
     cause: str
     invoice_ids: tuple[str, ...]
     since: datetime
+    overdue: bool = False
+    """Nobody resolved it for so long that somebody was alerted."""
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
@@ -67,11 +82,19 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     valid_until: datetime
     at: datetime
     status: Status = "pending"
+    waiting: bool = False
+    """It may not leave yet, and is looked at again as soon as what it waits for changes."""
     attempt: int = 0
     retries: int = 0
+    """Of the present recipient."""
+    tried: tuple[str, ...] = ()
+    """Recipients (suppression keys) that refused it for good."""
     finds: int = 0
+    unknown_since: datetime | None = None
     channel: str = ""
     recipient: str = ""
+    sender: str = ""
+    """As of the claim: a lookup names it even when the creditor's sender has changed since."""
     call_id: str = ""
     claimed_at: datetime | None = None
     covered: tuple[Line, ...] = ()
@@ -82,23 +105,20 @@ class Gate(msgspec.Struct, frozen=True):
     """Everything that decides whether a message to this account may leave."""
 
     contact_version: int = -1
+    """Of the account's facts; -1: none has come yet."""
     name: str = ""
     locale: str = "en"
     zone: str = ""
     contacts: tuple[Contact, ...] = ()
-    suppressed: tuple[str, ...] = ()
-    """Addresses nobody may write to any more: opted out, or refused for good."""
+    suppressed: tuple[Suppression, ...] = ()
     state_version: int = -1
     paused: bool = False
     paused_invoices: tuple[str, ...] = ()
     balances: tuple[Balance, ...] = ()
     holds: tuple[Hold, ...] = ()
     stops: tuple[Stop, ...] = ()
-    resolved: tuple[tuple[str, datetime], ...] = ()
-    """Causes whose resolution came before the raw fact, and when."""
+    marks: Marks = ()
     messages: tuple[Message, ...] = ()
-    done: tuple[tuple[str, datetime], ...] = ()
-    """Reminders that came to an end, and when: the same reminder again is nobody's business."""
     next_action_at: datetime | None = None
 
     def message(self, reminder_id: str) -> Message | None:
@@ -109,10 +129,20 @@ class Gate(msgspec.Struct, frozen=True):
         """The last balance of an invoice."""
         return next((b for b in self.balances if b.invoice_id == invoice_id), None)
 
+    def suppression(self, address: str) -> str:
+        """Why nobody may write to an address (its suppression key), or nothing."""
+        return next((s.why for s in self.suppressed if s.address in (address, EVERYTHING)), "")
+
+    def opted_out(self, address: str) -> bool:
+        """Whether exactly this address (its suppression key, or EVERYTHING) is opted out."""
+        return Suppression(address, "opted_out") in self.suppressed
+
 
 class Standing(msgspec.Struct, frozen=True):
     """What handlers know besides the account: the creditor, the channels this installation has, and how long things may take."""
 
+    registered: bool = True
+    """Whether the directory has told of the creditor; until then nothing leaves, for it may be suspended."""
     creditor_name: str = ""
     suspended: str = ""
     zone: str = "UTC"
@@ -122,5 +152,6 @@ class Standing(msgspec.Struct, frozen=True):
     channels: frozenset[str] = frozenset()
     start_by_seconds: float = 3.0
     lease_seconds: float = 640.0
-    """After a claim this old without an outcome, its owner is dead and the call unknown."""
+    """After a claim this old without an outcome, its owner is dead and the call unknown; what has not arrived by then will not."""
     find_after: tuple[int, ...] = (60, 300, 900, 3600, 21600, 86400)
+    """Seconds after a call became unknown at which its provider is asked."""

@@ -1,38 +1,54 @@
 """Events of other services turned into the notifier's own structs. It decides nothing."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from paycue.events.v1 import account_pb2, common_pb2, reminder_pb2
 from services.notifier.domain.addresses import normalise_email, normalise_phone
-from services.notifier.domain.gate import Contact, Line, Message
+from services.notifier.domain.gate import Contact, Gate, Line, Message
 
 CHANNELS = {common_pb2.CHANNEL_EMAIL: "email", common_pb2.CHANNEL_SMS: "sms"}
-_STAGES = {number: name.removeprefix("STAGE_").lower() for name, number in common_pb2.Stage.items()}
+_STAGES = {number: name.removeprefix("STAGE_").lower() for name, number in common_pb2.Stage.items() if number}
 
 
-def contact_points(event: account_pb2.AccountRegistered) -> tuple[Contact, ...]:
-    """The account's addresses in one spelling each; one that is no address reaches nobody and is left out."""
-    found: list[Contact] = []
+def contact_points(gate: Gate, event: account_pb2.AccountRegistered) -> tuple[Contact, ...]:
+    """The account's addresses in one spelling each: first those with a recorded consent, then the ERP's.
+
+    One that is no address reaches nobody and is left out.
+    """
+    consented = [contact for contact in gate.contacts if contact.basis != "account_fact"]
+    known = {(contact.channel, contact.address): contact for contact in consented}
     for point in event.contact_points:
         email = point.kind == common_pb2.CONTACT_KIND_EMAIL
         try:
             address = normalise_email(point.address) if email else normalise_phone(point.address)
         except ValueError:
             continue
-        found.append(Contact("email" if email else "sms", address))
-    return tuple(found)
+        contact = Contact("email" if email else "sms", address)
+        known.setdefault((contact.channel, contact.address), contact)
+    return tuple(known.values())
 
 
 def message_of(event: reminder_pb2.ReminderDue, now: datetime) -> Message:
-    """A pending message of a reminder."""
+    """A pending message of a reminder, to be looked at now. Raises ValueError on a stage or channel that this version does not know."""
+    if event.stage not in _STAGES:
+        raise ValueError(f"stage is {event.stage}, expected one of {', '.join(_STAGES.values())}")
     return Message(
         reminder_id=event.reminder_id,
         stage=_STAGES[event.stage],
-        channels=tuple(CHANNELS[channel] for channel in event.channels),
-        lines=tuple(
-            Line(item.invoice_id, item.currency, item.open_minor, item.balance_version, date.fromisoformat(item.due_on)) for item in event.items
-        ),
+        channels=_channels(event.channels),
+        lines=tuple(map(_line, event.items)),
         planned_on=date.fromisoformat(event.planned_on),
         valid_until=event.valid_until.ToDatetime(tzinfo=UTC),
         at=now,
     )
+
+
+def _channels(numbers: Sequence[int]) -> tuple[str, ...]:
+    if unknown := [number for number in numbers if number not in CHANNELS]:
+        raise ValueError(f"channel is {unknown[0]}, expected one of {', '.join(CHANNELS.values())}")
+    return tuple(dict.fromkeys(CHANNELS[number] for number in numbers))  # type: ignore[index]
+
+
+def _line(item: reminder_pb2.ReminderItem) -> Line:
+    return Line(item.invoice_id, item.currency, item.open_minor, item.balance_version, date.fromisoformat(item.due_on))

@@ -23,7 +23,7 @@ class MessageRow(msgspec.Struct, frozen=True):
 
 
 class AttemptRow(msgspec.Struct, frozen=True):
-    """Something that happened to a message: claimed, accepted, retry, failed, unknown, found, delivered ... Appended only."""
+    """Something that happened to a message: claimed, accepted, retry, failed, unknown, found_accepted, resend ... Appended only."""
 
     reminder_id: str
     call_id: str
@@ -31,7 +31,9 @@ class AttemptRow(msgspec.Struct, frozen=True):
     at: datetime
     what: str
     channel: str
+    recipient: str
     reference: str
+    """The provider's own id of the message, where it gave one."""
     reason: str
     content_digest: bytes
     """SHA-256 of the bytes that left; empty where nothing did."""
@@ -42,6 +44,29 @@ class CallRow(msgspec.Struct, frozen=True):
 
     call_id: str
     reminder_id: str
+
+
+class ReportRow(msgspec.Struct, frozen=True):
+    """What a provider reported of a call, each status once however often it comes."""
+
+    call_id: str
+    status: str
+    reminder_id: str
+    reference: str
+    error_code: str
+    at: datetime
+
+
+class OverdueStopRow(msgspec.Struct, frozen=True):
+    """A raw fact that nobody resolved within an hour, or that a person ended; `resolved_at` once it was."""
+
+    cause: str
+    invoice_ids: str
+    """A JSON array; empty: the whole account."""
+    since: datetime
+    resolved_at: datetime | None
+    reason: str = ""
+    """A person's, if it was a person who ended it."""
 
 
 class AddressRow(msgspec.Struct, frozen=True):
@@ -56,7 +81,9 @@ class ConsentRow(msgspec.Struct, frozen=True):
 
     at: datetime
     address: str
+    """Its suppression key, or `*` for the whole account."""
     channel: str
+    """Empty for the whole account."""
     granted: bool
     basis: str
     evidence: str

@@ -5,177 +5,222 @@ Only what certainly did not leave may be tried again. An unknown call is looked 
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
 
-from google.protobuf.message import Message as Event
 from msgspec.structs import replace
 
-from paycue.decision import Context, Decision
 from paycue.events.v1 import message_pb2 as events
-from paycue.events.v1.common_pb2 import CHANNEL_EMAIL, CHANNEL_SMS
 from services.notifier.domain.addresses import suppression_key
-from services.notifier.domain.calls import CallResult, Found
-from services.notifier.domain.claim import Find, claimed, judge, reach, send_of
-from services.notifier.domain.commands import DeliveryReported
-from services.notifier.domain.gate import Gate, Message, Standing
-from services.notifier.domain.rows import AttemptRow, CallRow, MessageRow
+from services.notifier.domain.calls import CallResult
+from services.notifier.domain.claim import Find, Verdict, claimed, judge, reach, send_of
+from services.notifier.domain.commands import CallFinished, CallFound, DeliveryReported
+from services.notifier.domain.draft import CHANNEL_NUMBERS, Draft
+from services.notifier.domain.gate import Message, Suppression
+from services.notifier.domain.rows import AttemptRow, CallRow, OverdueStopRow
+from services.notifier.domain.stops import mark_overdue
 
 RETRY_AFTER = (30, 120, 600, 1800, 3600)
-"""Seconds until the next try after what certainly did not leave; the last one repeats until the reminder expires."""
-_DONE_KEPT = timedelta(days=120)
-_ADDRESS_IS_DEAD = ("opted_out", "invalid_number", "smtp_550_5.1.1")
-CHANNEL_NUMBERS = {"email": CHANNEL_EMAIL, "sms": CHANNEL_SMS}
-
-
-class Draft:
-    """A decision in the making: the gate as it changes, and what follows. Lives for one handler call."""
-
-    def __init__(self, gate: Gate, ctx: Context) -> None:
-        self.gate, self.ctx = gate, ctx
-        self.standing: Standing = ctx.reference or Standing()
-        self.events: list[Event] = []
-        self.rows: list[Any] = []
-        self.calls: list[Any] = []
-
-    def decision(self, answer: Any = None) -> Decision[Gate]:
-        """What was drafted, with the gate's timer set to the first message that wants attention."""
-        at = min((m.at for m in self.gate.messages), default=None)
-        gate = self.gate if self.gate.next_action_at == at else replace(self.gate, next_action_at=at)
-        return Decision(gate, tuple(self.events), tuple(self.rows), tuple(self.calls), answer)
-
-    def put(self, message: Message, reason: str = "") -> None:
-        """Add or replace an open message and its row."""
-        others = tuple(m for m in self.gate.messages if m.reminder_id != message.reminder_id)
-        self.gate = replace(self.gate, messages=(*others, message))
-        self.rows.append(self._row(message, message.status, reason))
-
-    def end(self, message: Message, status: str, why: str, event: type[Event], **fields: object) -> None:
-        """The message has come to its end."""
-        now = self.ctx.now
-        done = (*(d for d in self.gate.done if d[1] > now - _DONE_KEPT), (message.reminder_id, now))
-        self.gate = replace(self.gate, messages=tuple(m for m in self.gate.messages if m.reminder_id != message.reminder_id), done=done)
-        self.rows.append(self._row(message, status, why))
-        self.tell(event, message, **fields)
-
-    def tell(self, event: type[Event], message: Message, **fields: object) -> None:
-        """Append an outcome event."""
-        self.events.append(event(tenant_id=self.ctx.tenant, account_id=self.ctx.account, reminder_id=message.reminder_id, **fields))
-
-    def note(self, message: Message, what: str, reason: str = "", reference: str = "", digest: bytes = b"") -> None:
-        """Append to the message's history."""
-        self.rows.append(
-            AttemptRow(message.reminder_id, message.call_id, message.attempt, self.ctx.now, what, message.channel, reference, reason, digest)
-        )
-
-    def _row(self, m: Message, status: str, reason: str) -> MessageRow:
-        invoices = json.dumps([line.invoice_id for line in (m.covered or m.lines)])
-        return MessageRow(m.reminder_id, status, reason, m.stage, m.channel, m.recipient, invoices, m.planned_on, m.valid_until, self.ctx.now)
+"""Seconds until the next try after what certainly did not leave. Then the next recipient; the last one hourly until it expires."""
+RESEND_WITHIN = timedelta(hours=1)
+"""A person who has an unknown message sent again wants it to leave now, not whenever."""
+_DEAD = ("invalid_number", "twilio_30005", "twilio_30006")
+_DEAD_MAILBOX = ("_5.1.1", "_5.1.2", "_5.1.3", "_5.1.6", "_5.1.10", "_5.2.1")
+_REFUSED = ("opted_out", "twilio_21610")
 
 
 def attend(draft: Draft) -> None:
     """Do what is due: claim what may leave, end what may not, look for calls whose outcome nobody recorded."""
+    draft.gate, overdue = mark_overdue(draft.gate, draft.now)
+    draft.rows += [OverdueStopRow(stop.cause, json.dumps(stop.invoice_ids), stop.since, None) for stop in overdue]
     for message in draft.gate.messages:
-        if message.at > draft.ctx.now:
+        if message.at > draft.now:
             continue
         if message.status == "pending":
             _try(draft, message)
         elif message.status == "claimed":
             draft.note(message, "unknown", "owner_died")
-            become_unknown(draft, message)
+            _become_unknown(draft, message)
         else:
-            draft.calls.append(Find(send_of(draft.gate, message, draft.standing, draft.ctx.tenant, draft.ctx.account)))
-            draft.put(_next_find(draft, message))
+            _look(draft, message)
+
+
+def reconsider(draft: Draft) -> None:
+    """The gate changed: end what may not leave any more, wake what only waited. Who waits for another try goes on waiting."""
+    for message in draft.gate.messages:
+        if message.status != "pending" or message.at <= draft.now:
+            continue
+        verdict = judge(draft.gate, message, draft.standing, draft.now)
+        if verdict.what in ("skip", "expire"):
+            _end_unsent(draft, message, verdict)
+        elif verdict.what == "go" and message.waiting:
+            draft.put(replace(message, at=draft.now, waiting=False))
+
+
+def finished(draft: Draft, event: CallFinished) -> None:
+    """A provider call came to its end, in time or late. That the provider has a message counts whenever it is heard."""
+    message, result = draft.gate.message(event.reminder_id), event.result
+    if message is None or message.call_id != event.call_id:
+        draft.rows.append(_late(event, draft.now))
+        return
+    draft.note(message, result.outcome, result.reason, result.reference, event.content_digest)
+    if result.outcome == "accepted":
+        _sent(draft, message)
+    elif message.status == "claimed" or (message.status == "unknown" and result.outcome != "unknown"):
+        _not_accepted(draft, message, result)
+
+
+def _not_accepted(draft: Draft, message: Message, result: CallResult) -> None:
+    match result.outcome:
+        case "unknown":
+            _become_unknown(draft, message)
+        case "failed":
+            _fail(draft, message, result.reason)
+        case "not_started":
+            draft.put(_again(message, draft.now), result.reason)
+        case _:
+            _retry(draft, message, result)
+
+
+def found(draft: Draft, event: CallFound) -> None:
+    """A provider answered whether it has an unknown call's message.
+
+    That it has not counts only once the message could not be under way any more; until then the next look decides.
+    """
+    message = draft.gate.message(event.reminder_id)
+    if message is None or message.call_id != event.call_id or message.status != "unknown" or message.claimed_at is None:
+        return
+    draft.note(message, f"found_{event.found}")
+    settled_at = message.claimed_at + timedelta(seconds=draft.standing.lease_seconds)
+    if event.found == "accepted":
+        _sent(draft, message)
+    elif event.found == "not_accepted" and event.asked_at >= settled_at:
+        draft.put(_again(message, draft.now), "not_accepted")
+
+
+def reported(draft: Draft, event: DeliveryReported) -> None:
+    """A provider reports on a call, which proves that it took it. An address that it calls dead is never written to again."""
+    message = draft.gate.message(event.reminder_id)
+    failed = event.status in ("undelivered", "failed")
+    reason = f"twilio_{event.error_code or event.status}"
+    if failed and event.recipient and (why := _why_dead(reason)):
+        suppress(draft, event.recipient, why)
+    if message is None or message.call_id != event.call_id:
+        return
+    if failed and message.status != "claimed":
+        _fail(draft, message, reason)
+    else:
+        draft.note(message, "reported", event.status, event.reference)
+        _sent(draft, message)
+
+
+def resend(draft: Draft, message: Message, reason: str) -> None:
+    """A person takes it upon them that an unknown message may arrive twice."""
+    draft.note(message, "resend", reason)
+    valid_until = max(message.valid_until, draft.now + RESEND_WITHIN)
+    draft.put(replace(_again(message, draft.now), valid_until=valid_until), "resend")
+
+
+def suppress(draft: Draft, address: str, why: str) -> None:
+    """Never write to an address (or to EVERYTHING) again, and look at every open message anew. An opt-out outranks a bounce."""
+    key = suppression_key(address)
+    if Suppression(key, why) in draft.gate.suppressed or (why == "undeliverable" and draft.gate.suppression(key)):
+        return
+    others = (s for s in draft.gate.suppressed if s.address != key)
+    draft.gate = replace(draft.gate, suppressed=tuple(sorted((*others, Suppression(key, why)), key=lambda s: s.address)))
+    reconsider(draft)
 
 
 def _try(draft: Draft, message: Message) -> None:
-    ctx, verdict = draft.ctx, judge(draft.gate, message, draft.standing, draft.ctx.now)
+    verdict = judge(draft.gate, message, draft.standing, draft.now)
     if verdict.what == "go":
-        taken, send = claimed(draft.gate, message, verdict, draft.standing, ctx.tenant, ctx.account, ctx.now)
+        taken, send = claimed(draft.gate, message, verdict, draft.standing, draft.ctx)
         draft.put(taken)
         draft.note(taken, "claimed")
         draft.rows.append(CallRow(taken.call_id, taken.reminder_id))
         draft.calls.append(send)
     elif verdict.what == "wait":
-        draft.put(replace(message, at=verdict.at), verdict.reason)
-    elif verdict.what == "skip":
-        draft.end(message, "skipped", verdict.reason, events.ReminderSkipped, reason=verdict.reason)
+        draft.put(replace(message, at=message.valid_until, waiting=True), verdict.reason)
     else:
-        draft.end(message, "expired", verdict.reason, events.ReminderExpired, reason=verdict.reason)
+        _end_unsent(draft, message, verdict)
 
 
-def finish(draft: Draft, message: Message, result: CallResult, digest: bytes) -> None:
-    """Record what a provider call came to."""
-    draft.note(message, result.outcome, result.reason, result.reference, digest)
-    if result.outcome == "accepted":
-        sent(draft, message)
-    elif result.outcome == "unknown":
-        become_unknown(draft, message)
-    elif result.outcome == "failed":
-        _fail(draft, message, result.reason)
-    elif result.outcome == "not_started":
-        draft.put(replace(message, status="pending", at=draft.ctx.now, covered=()), result.reason)
+def _end_unsent(draft: Draft, message: Message, verdict: Verdict) -> None:
+    if verdict.what == "skip":
+        draft.end(message, "skipped", verdict.reason, draft.outcome(events.ReminderSkipped, message, reason=verdict.reason))
     else:
-        draft.put(replace(message, status="pending", at=_retry_at(draft.ctx.now, message, result), retries=message.retries + 1), result.reason)
+        draft.end(message, "expired", verdict.reason, draft.outcome(events.ReminderExpired, message, reason=verdict.reason))
 
 
-def sent(draft: Draft, message: Message) -> None:
+def _sent(draft: Draft, message: Message) -> None:
     """The provider has it."""
+    covered = [line.invoice_id for line in message.covered]
     fields = {"message_id": message.call_id, "channel": CHANNEL_NUMBERS[message.channel]}
-    draft.end(message, "sent", "", events.ReminderSent, invoice_ids=[line.invoice_id for line in message.covered], **fields)
+    draft.end(message, "sent", "", draft.outcome(events.ReminderSent, message, invoice_ids=covered, **fields))
 
 
-def become_unknown(draft: Draft, message: Message) -> None:
+def _become_unknown(draft: Draft, message: Message) -> None:
     """Nobody can tell: it counts as sent until the provider says otherwise."""
-    at = draft.ctx.now + timedelta(seconds=draft.standing.find_after[0])
-    draft.put(replace(message, status="unknown", at=at, finds=0))
-    draft.tell(events.ReminderUnknown, message, message_id=message.call_id, channel=CHANNEL_NUMBERS[message.channel])
+    at = draft.now + timedelta(seconds=draft.standing.find_after[0])
+    draft.put(replace(message, status="unknown", at=at, finds=0, unknown_since=draft.now))
+    fields = {"message_id": message.call_id, "channel": CHANNEL_NUMBERS[message.channel]}
+    draft.events.append(draft.outcome(events.ReminderUnknown, message, **fields))
 
 
-def found(draft: Draft, message: Message, answer: Found) -> None:
-    """A provider answered whether it has an unknown call's message."""
-    draft.note(message, f"found_{answer}")
-    if answer == "accepted":
-        sent(draft, message)
-    elif answer == "not_accepted":
-        draft.put(replace(message, status="pending", at=draft.ctx.now, covered=()))
-    elif message.finds >= len(draft.standing.find_after):
-        draft.end(message, "unknown", "cannot_tell", events.ReminderUnknown, message_id=message.call_id, channel=CHANNEL_NUMBERS[message.channel])
-
-
-def _next_find(draft: Draft, message: Message) -> Message:
-    """When to look again, should this time tell nothing; after the last time only a person or the provider ends it."""
-    schedule = draft.standing.find_after
+def _look(draft: Draft, message: Message) -> None:
+    """Ask the provider on the schedule; a while after the last time it stays unknown for good, and only history can be added."""
+    schedule, since = draft.standing.find_after, message.unknown_since or draft.now
+    if message.finds >= len(schedule):
+        draft.end(message, "unknown", "cannot_tell", None)
+        return
+    draft.calls.append(Find(send_of(draft.gate, message, draft.standing, draft.ctx), draft.now))
     finds = message.finds + 1
-    wait = schedule[min(finds, len(schedule) - 1)]
-    return replace(message, finds=finds, at=draft.ctx.now + timedelta(seconds=wait))
+    wait = schedule[finds] if finds < len(schedule) else schedule[-1] + draft.standing.lease_seconds
+    # Whoever slept through several looks makes up for none of them.
+    at = max(since + timedelta(seconds=wait), draft.now + timedelta(seconds=schedule[0]))
+    draft.put(replace(message, finds=finds, at=at))
+
+
+def _again(message: Message, now: datetime) -> Message:
+    """Back to the gate: it certainly did not leave, or somebody takes the risk."""
+    return replace(message, status="pending", at=now, waiting=False, covered=(), unknown_since=None)
+
+
+def _retry(draft: Draft, message: Message, result: CallResult) -> None:
+    """What may go later: to the same recipient, until somebody else can be reached instead."""
+    onward = _onward(message, draft.now)
+    if message.retries >= len(RETRY_AFTER) and reach(draft.gate, onward, draft.standing)[0]:
+        draft.put(onward, result.reason)
+        return
+    wait = result.retry_after if result.retry_after is not None else RETRY_AFTER[min(message.retries, len(RETRY_AFTER) - 1)]
+    # Never past the end: an expired message has to be seen to expire.
+    at = min(draft.now + timedelta(seconds=wait), max(message.valid_until, draft.now))
+    draft.put(replace(_again(message, at), retries=message.retries + 1), result.reason)
 
 
 def _fail(draft: Draft, message: Message, reason: str) -> None:
-    """A definite failure: the next channel, or the end."""
-    if reason in _ADDRESS_IS_DEAD:
-        suppress(draft, message.recipient)
-    rest = message.channels[message.channels.index(message.channel) + 1 :] if message.channel in message.channels else ()
-    onward = replace(message, status="pending", at=draft.ctx.now, channels=rest or message.channels, retries=0, covered=())
-    if rest and reach(draft.gate, onward, draft.standing)[0]:
+    """A definite failure: the next recipient in the order of channels, or the end."""
+    if why := _why_dead(reason):
+        suppress(draft, message.recipient, why)
+    onward = _onward(message, draft.now)
+    if reach(draft.gate, onward, draft.standing)[0]:
         draft.put(onward, reason)
     else:
-        draft.end(message, "failed", reason, events.ReminderFailed, reason=reason)
+        draft.end(message, "failed", reason, draft.outcome(events.ReminderFailed, message, reason=reason))
 
 
-def suppress(draft: Draft, address: str) -> None:
-    """Never write to an address again, and look at every open message anew."""
-    key = suppression_key(address)
-    if key not in draft.gate.suppressed:
-        draft.gate = replace(draft.gate, suppressed=tuple(sorted((*draft.gate.suppressed, key))))
+def _onward(message: Message, now: datetime) -> Message:
+    """The message for whoever else can be reached."""
+    return replace(_again(message, now), tried=(*message.tried, suppression_key(message.recipient)), retries=0)
 
 
-def reported(event: DeliveryReported, now: datetime) -> AttemptRow:
-    """A provider's report, as a line of the message's history."""
-    what = f"reported_{event.status}"
-    return AttemptRow(event.reminder_id, event.call_id, 0, now, what, "", event.reference, event.error_code, b"")
+def _why_dead(reason: str) -> str:
+    """Why a refusal means that the address must not be written to again; nothing if it may."""
+    if reason in _REFUSED:
+        return "opted_out"
+    return "undeliverable" if reason in _DEAD or (reason.startswith("smtp_5") and reason.endswith(_DEAD_MAILBOX)) else ""
 
 
-def _retry_at(now: datetime, message: Message, result: CallResult) -> datetime:
-    wait = result.retry_after if result.retry_after is not None else RETRY_AFTER[min(message.retries, len(RETRY_AFTER) - 1)]
-    # Never past the end: an expired message has to be seen to expire.
-    return min(now + timedelta(seconds=wait), max(message.valid_until, now))
+def _late(event: CallFinished, now: datetime) -> AttemptRow:
+    """An outcome that nobody waits for any more, as a line of the message's history."""
+    result = event.result
+    about = (event.reminder_id, event.call_id, 0, now, f"late_{result.outcome}")
+    return AttemptRow(*about, "", "", result.reference, result.reason, event.content_digest)

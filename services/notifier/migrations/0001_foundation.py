@@ -22,25 +22,31 @@ def _tables() -> list[str]:
             recipient text not null, invoice_ids text not null, planned_on date not null, valid_until timestamptz not null,
             updated_at timestamptz not null, primary key (tenant_id, account_id, reminder_id)""",
         "attempt": """id bigint generated always as identity, reminder_id text not null, call_id text not null, attempt bigint not null,
-            at timestamptz not null, what text not null, channel text not null, reference text not null, reason text not null,
-            content_digest bytea not null, primary key (tenant_id, account_id, id)""",
+            at timestamptz not null, what text not null, channel text not null, recipient text not null,
+            reference text not null, reason text not null, content_digest bytea not null, primary key (tenant_id, account_id, id)""",
         "call": "call_id text not null, reminder_id text not null, primary key (tenant_id, account_id, call_id)",
+        "report": """call_id text not null, status text not null, reminder_id text not null, reference text not null,
+            error_code text not null, at timestamptz not null, primary key (tenant_id, account_id, call_id, status)""",
+        "overdue_stop": """cause text not null, invoice_ids text not null, since timestamptz not null, resolved_at timestamptz,
+            reason text not null, primary key (tenant_id, account_id, cause)""",
         "address": "address text not null, channel text not null, primary key (tenant_id, account_id, address, channel)",
         "consent": """id bigint generated always as identity, at timestamptz not null, address text not null, channel text not null,
             granted boolean not null, basis text not null, evidence text not null, primary key (tenant_id, account_id, id)""",
     }
     created = [f"create table {SCHEMA}.{name} ({_ACCOUNT}, {columns})" for name, columns in tables.items()]
+    # A message's row is updated where it lies: no index knows its status.
+    created.append(f"alter table {SCHEMA}.message set (fillfactor = 80)")
     secured = [statement for name in tables for statement in tenant_policy(SCHEMA, name)]
     return [
         *created,
         *secured,
-        f"create index message_newest on {SCHEMA}.message (tenant_id, updated_at desc, reminder_id desc)",
-        f"create index message_reminder on {SCHEMA}.message (tenant_id, reminder_id)",
+        f"create index message_planned on {SCHEMA}.message (tenant_id, planned_on desc, account_id, reminder_id)",
         f"create index attempt_reminder on {SCHEMA}.attempt (tenant_id, account_id, reminder_id)",
+        f"create index report_reminder on {SCHEMA}.report (tenant_id, account_id, reminder_id)",
         f"create index call_id on {SCHEMA}.call (call_id)",
         f"create index address_key on {SCHEMA}.address (address, channel)",
         # What happened and what was consented to is only ever added to.
-        f"revoke update, delete on {SCHEMA}.attempt, {SCHEMA}.consent from {service_role(SCHEMA)}",
+        f"revoke update, delete on {SCHEMA}.attempt, {SCHEMA}.report, {SCHEMA}.consent from {service_role(SCHEMA)}",
     ]
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from services.scheduler.domain.account import Account, Item
 from services.scheduler.domain.contact import Contact, Covered, account_reminder_id, carrying, due_rows, in_order, invoice_reminder_id
-from services.scheduler.domain.ladder import hold, not_sent, step_date, steps_due, too_early
+from services.scheduler.domain.ladder import hold, never_counted, not_sent, step_date, steps_due
 from services.scheduler.domain.plan import free_from
 from services.scheduler.domain.policy import Policy, Step
 from services.scheduler.domain.rows import Decided
@@ -61,7 +61,7 @@ def _judge(account: Account, item: Item, steps: tuple[Step, ...], moment: Moment
     rows: list[Decided] = []
     goes = None
     for step in steps:
-        reason = too_early(item, step_date(item, step), moment) or held
+        reason = never_counted(item, step_date(item, step), moment) or held
         if reason or step is not last:
             details = "" if reason else f"{last.when} is due"
             rows.append(not_sent(item, step, reason or "superseded", moment, policy, details))

@@ -52,12 +52,14 @@ def hold(account: Account, item: Item, moment: Moment) -> str:
     return "creditor_suspended" if moment.standing.suspended else ""
 
 
-def too_early(item: Item, on: date, moment: Moment) -> str:
-    """Why a step of this date never counted: it came before the invoice did, or before the creditor went live."""
+def never_counted(item: Item, on: date, moment: Moment) -> str:
+    """Why a step of this date never counted: it came before the invoice did, before the creditor went live, or after its recall."""
     if on < item.issued_on:
         return "before_issue"
-    live_from = moment.standing.live_from
-    return "before_live" if live_from is not None and on < live_from else ""
+    standing = moment.standing
+    if standing.live_from is not None and on < standing.live_from:
+        return "before_live"
+    return "after_recall" if standing.live_until is not None and on > standing.live_until else ""
 
 
 def not_sent(item: Item, step: Step, reason: str, moment: Moment, policy: Policy, details: str = "") -> Decided:

@@ -4,14 +4,13 @@ Every refusal is a HandwrittenError that names file, line, field, what was found
 does not obey: what this version cannot do is refused, not ignored.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
 
-import msgspec
-
-from paycue.handwritten import Node, read
+from paycue.handwritten import HandwrittenError, Node, read
 from services.scheduler.domain.policy import CHANNELS, CONSOLIDATIONS, DAYS, MIDNIGHT, STAGES, Policy, Step
 
 _WHEN = re.compile(r"due(?:([+-])(\d{1,4})d)?")
@@ -44,8 +43,27 @@ def read_policy(source: Path | str, name: str = "") -> Policy:
 
 
 def policy_from(form: Mapping[str, object], name: str = "policy") -> Policy:
-    """The policy in a decoded JSON object of the same keys. Raises HandwrittenError; its line counts for nothing, its field says where."""
-    return read_policy(msgspec.json.encode(form).decode(), name)
+    """The policy in a decoded JSON object of the same keys. Raises HandwrittenError without a line: its field says where."""
+    try:
+        return read_policy(json.dumps(form, ensure_ascii=False), name)
+    except HandwrittenError as error:
+        raise HandwrittenError(name, 0, error.field, error.found, error.expected) from None
+
+
+def policy_from_json(text: str, name: str = "policy") -> Policy:
+    """The policy in a JSON text of the same keys, read as strictly as a file. Raises HandwrittenError as `policy_from` does."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        for place, (key, _) in enumerate(pairs):
+            if key in dict(pairs[:place]):
+                raise HandwrittenError(name, 0, key, f"the key {key!r} a second time", "it once")
+        return dict(pairs)
+
+    try:
+        form = json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        raise HandwrittenError(name, 0, "", f"no JSON ({error})", "a JSON object") from None
+    return policy_from(form, name)
 
 
 def policy_form(policy: Policy) -> dict[str, object]:

@@ -20,6 +20,8 @@ class Standing(msgspec.Struct, frozen=True):
     """For accounts that name none."""
     live_from: date | None = None
     """Steps dated before this day are recorded and never sent."""
+    live_until: date | None = None
+    """Steps dated after this day are recorded and never sent."""
     suspended: str = ""
     """Not empty: nothing leaves for this creditor, and why."""
 

@@ -6,9 +6,10 @@ What was decided before stands in the decision log; nothing here is recorded.
 from datetime import date, datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from services.scheduler.domain.account import NEVER, Account, Item
-from services.scheduler.domain.ladder import hold, next_day, step_date, steps_ahead, too_early
+from services.scheduler.domain.ladder import hold, never_counted, next_day, step_date, steps_ahead
 from services.scheduler.domain.plan import free_from, next_action
 from services.scheduler.domain.policy import Policy
 from services.scheduler.domain.standing import Moment
@@ -47,6 +48,11 @@ class Explanation(msgspec.Struct, frozen=True):
     silent_because: str
 
 
+def alone(account: Account, invoice_id: str) -> Account:
+    """The account as if this were the only invoice it has open."""
+    return replace(account, items={key: item for key, item in account.items.items() if key == invoice_id})
+
+
 def explain(account: Account, moment: Moment) -> Explanation:
     """What the account would do, were nothing to change."""
     policy = moment.standing.policy
@@ -72,7 +78,7 @@ def _next_step(account: Account, item: Item, policy: Policy, moment: Moment) -> 
     if day is None:
         return None
     on = step_date(item, ahead[0])
-    held_by = too_early(item, on, moment) or hold(account, item, moment)
+    held_by = never_counted(item, on, moment) or hold(account, item, moment)
     return NextStep(item.invoice_id, ahead[0].when, ahead[0].stage, on, wake_at(policy, moment.zone, day, moment.now), held_by)
 
 

@@ -7,11 +7,12 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -40,6 +41,20 @@ def nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick(folder: Path, *, kafka: bool = False, say: Callable[[str], None] = lambda _: None) -> LocalStack:
     """PostgreSQL alone starts within a second."""
     return LocalStack(folder, kafka=kafka, durable=False, say=say)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Path, str]]:
+    """A PostgreSQL for the tests that only look: its folder and its URL."""
+    folder = tmp_path_factory.mktemp("stack")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("PAYCUE_DATABASE_URL", raising=False)
+        async with quick(folder) as started:
+            yield folder, started.database_url
+
+
+def postmaster(folder: Path) -> int:
+    return int((folder / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
 
 
 async def execute(url: str, *statements: str) -> None:
@@ -101,36 +116,36 @@ async def test_killed_hard_it_leaves_no_process_and_starts_again(tmp_path: Path)
     killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED_HARD, str(tmp_path), stdout=asyncio.subprocess.DEVNULL)
     assert await killed.wait() == -signal.SIGKILL
     async with asyncio.timeout(20):
-        while not released(tmp_path):  # noqa: ASYNC110 - other processes' ends are no event of this loop
+        while not released(tmp_path):
             await asyncio.sleep(0.05)
     async with quick(tmp_path, kafka=True) as again:
         assert await value(again.database_url, "select 1") == 1
 
 
-async def test_the_role_makes_roles_and_schemas_and_row_level_security_binds_it(tmp_path: Path) -> None:
-    async with quick(tmp_path) as running:
-        await execute(
-            running.database_url,
-            "create role clerk login",
-            "create schema desk authorization clerk",
-            "set role clerk",
-            "create table desk.notes (n int)",
-        )
-        rights = "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
-        assert await value(running.database_url, rights) is False
+async def test_the_role_makes_roles_and_schemas_and_row_level_security_binds_it(running: tuple[Path, str]) -> None:
+    _, url = running
+    roles = ["create role clerk login", "create schema desk authorization clerk", "set role clerk", "create table desk.notes (n int)"]
+    await execute(url, *roles)
+    assert await value(url, "select rolsuper or rolbypassrls from pg_roles where rolname = current_user") is False
 
 
-async def test_a_wrong_password_opens_nothing(tmp_path: Path) -> None:
-    async with quick(tmp_path) as running:
-        _, _, place = running.database_url.partition("@")
-        with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(f"postgresql://paycue:guess@{place}")
+async def test_a_wrong_password_opens_nothing(running: tuple[Path, str]) -> None:
+    _, _, place = running[1].partition("@")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(f"postgresql://paycue:guess@{place}")
 
 
-async def test_the_password_is_for_the_owner_alone(tmp_path: Path) -> None:
-    async with quick(tmp_path):
-        kept = (tmp_path / "postgres" / "password").stat()
-    assert stat.S_IMODE(kept.st_mode) == 0o600
+def test_the_password_is_for_the_owner_alone(running: tuple[Path, str]) -> None:
+    assert stat.S_IMODE((running[0] / "postgres" / "password").stat().st_mode) == 0o600
+
+
+def test_ctrl_c_at_the_terminal_does_not_reach_the_servers(running: tuple[Path, str]) -> None:
+    assert os.getpgid(postmaster(running[0])) != os.getpgid(0)
+
+
+async def test_a_second_run_on_the_same_folder_is_refused(running: tuple[Path, str]) -> None:
+    with pytest.raises(LocalStackError, match=rf"already runs on .* \(process {os.getpid()}\): stop it"):
+        await quick(running[0]).__aenter__()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root must hand PostgreSQL to another user")
@@ -140,8 +155,7 @@ async def test_as_root_postgresql_is_another_users_even_where_that_user_cannot_e
     closed.mkdir(mode=mode)
     async with quick(closed / "data") as running:
         assert await value(running.database_url, "select 1") == 1
-        pid = int((closed / "data" / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
-        assert os.stat(f"/proc/{pid}").st_uid != 0
+        assert os.stat(f"/proc/{postmaster(closed / 'data')}").st_uid != 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root must hand PostgreSQL to another user")
@@ -163,18 +177,6 @@ async def test_as_root_postgresql_is_copied_when_its_user_cannot_enter_the_envir
         assert [path.name.rpartition("-")[0] for path in map(Path, os.listdir(everybodys))] == ["postgres"]
 
 
-async def test_ctrl_c_at_the_terminal_does_not_reach_the_servers(tmp_path: Path) -> None:
-    async with quick(tmp_path):
-        pid = int((tmp_path / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
-        assert os.getpgid(pid) != os.getpgid(0)
-
-
-async def test_a_second_run_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    async with quick(tmp_path):
-        with pytest.raises(LocalStackError, match=rf"already runs on .* \(process {os.getpid()}\): stop it"):
-            await quick(tmp_path).__aenter__()
-
-
 async def test_a_stale_pid_file_with_the_number_of_another_program_is_no_obstacle(tmp_path: Path) -> None:
     async with quick(tmp_path):
         pid_file = tmp_path / "postgres" / "data" / "postmaster.pid"
@@ -194,7 +196,7 @@ async def test_a_server_that_ends_by_itself_is_named(tmp_path: Path) -> None:
     async with quick(tmp_path) as running:
         ended = asyncio.ensure_future(running.ended())
         await asyncio.sleep(0)
-        os.kill(int((tmp_path / "postgres" / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        os.kill(postmaster(tmp_path), signal.SIGKILL)
         assert (await asyncio.wait_for(ended, 5)).startswith("PostgreSQL ended by itself")
 
 

@@ -58,7 +58,7 @@ class Desk:
     """One account of the creditor acme. `zone` is where tests tell the time; it is the creditor's too."""
 
     def __init__(self, policy: Policy | None, zone: str = "UTC", live_from: date | None = None, suspended: str = "") -> None:
-        self.standing = Standing(policy, zone, live_from, suspended)
+        self.standing = Standing(policy, zone, live_from, suspended=suspended)
         self.zone, self.state = zone, Account()
         self.now = datetime(2012, 1, 1, tzinfo=UTC)
         self.events: list[Any] = []

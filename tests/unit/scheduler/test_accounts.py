@@ -5,10 +5,10 @@ from datetime import date
 import pytest
 
 from paycue.decision import Refused, TimerFired
-from paycue.events.v1 import account_pb2
+from paycue.events.v1 import account_pb2, payment_pb2
 from services.scheduler.domain.commands import LeftOut, PauseAccount, PauseInvoice, RemindNow, ResumeAccount, ResumeInvoice
 from services.scheduler.domain.rows import PauseNoted
-from tests.unit.scheduler.desk import Desk, balance, desk, dispute, issued, registered
+from tests.unit.scheduler.desk import WHO, Desk, balance, desk, dispute, issued, registered
 
 TWO = [("due", "friendly", "email"), ("due + 10d", "firm", "sms")]
 
@@ -263,3 +263,11 @@ def test_decisions_are_numbered_in_their_order() -> None:
     d.at("2013-01-28T00:00").fold(issued(issued_on="2013-01-28"), issued("I2"))
     d.at("2013-06-01T00:00")
     assert [row.seq for row in d.decided] == list(range(1, len(d.decided) + 1))
+
+
+def test_a_balance_in_no_currency_is_not_taken_over() -> None:
+    told = payment_pb2.BalanceChanged(
+        **WHO, balances=[payment_pb2.InvoiceBalance(invoice_id="I1", currency="???", open_minor=1, version=1)]
+    )
+    with pytest.raises(ValueError, match="not a currency"):
+        desk().fold(told)

@@ -1,0 +1,15 @@
+"""Logs of commands that a person runs: on a terminal, little, and without what libraries say while servers come up."""
+
+import logging
+import os
+
+from paycue.observability import logs
+
+
+def configure(level: str = "error") -> None:
+    """Log to stderr from `level` on, or from PAYCUE_LOG_LEVEL."""
+    level = os.environ.get("PAYCUE_LOG_LEVEL") or level
+    logs.configure("console", level)
+    if level != "debug":
+        # It reports each retry of a broker that is only starting; what lasts is told by us.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

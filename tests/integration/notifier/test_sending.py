@@ -1,0 +1,155 @@
+"""What the inbox received is the truth: each reminder once, through failures, crashes and replays."""
+
+import re
+
+import pytest
+
+from paycue.events.v1.message_pb2 import ReminderExpired, ReminderFailed, ReminderSent, ReminderSkipped, ReminderUnknown
+from paycue.local.inbox import LocalInbox, SmtpFault, TwilioFault
+from tests.integration.notifier.conftest import Notifier
+from tests.unit.notifier.story import EMAIL, MAIL, PHONE, SMS, account, applied, balance, due, item, money
+
+LEASE = 3 + 2 * 2 + 10
+
+
+async def test_a_reminder_told_twice_and_replayed_from_the_start_is_one_mail(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.publish(account(MAIL))
+    await notifier.publish(due(), event_id="due-1")
+    await notifier.publish(due(), event_id="due-1")
+    await notifier.publish(due(), event_id="due-2")
+    (mail,) = inbox.received
+    assert (mail.to, mail.recipients) == (MAIL, (MAIL,))
+    assert re.search(r"\bi1\b", mail.text)
+    assert "50.00 EUR" in mail.text
+    assert mail.sent_at == notifier.clock.now()
+    (sent,) = notifier.said(ReminderSent)
+    assert (list(sent.invoice_ids), sent.channel) == (["i1"], EMAIL)
+    told = await notifier.story()
+    assert [attempt["what"] for attempt in told["attempts"]] == ["claimed", "accepted"]
+
+
+async def test_a_stop_before_the_claim_keeps_the_message_in(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.publish(account(MAIL))
+    await notifier.publish(money("p1", "i1"), event_id="pay-1")
+    await notifier.publish(due(item("i1")))
+    assert inbox.count == 0
+    await notifier.publish(balance("i1", 0, 1))
+    await notifier.publish(applied("p1", "pay-1"))
+    assert inbox.count == 0
+    assert [event.reason for event in notifier.said(ReminderSkipped)] == ["settled"]
+
+
+async def test_a_payment_of_a_part_changes_the_amount_of_what_is_sent(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.publish(account(MAIL))
+    await notifier.publish(money("p1"), event_id="pay-1")
+    await notifier.publish(due(item("i1"), item("i2")))
+    await notifier.publish(balance("i1", 0, 1), balance("i2", 123, 1))
+    await notifier.publish(applied("p1", "pay-1"))
+    (mail,) = inbox.received
+    assert "1.23 EUR" in mail.text
+    assert not re.search(r"\bi1\b", mail.text)
+
+
+async def test_a_mail_that_was_refused_for_now_is_sent_later(notifier: Notifier, inbox: LocalInbox) -> None:
+    inbox.fail(SmtpFault("rcpt", "451 4.7.1 greylisted"))
+    await notifier.publish(account(MAIL), due())
+    assert inbox.count == 0
+    await notifier.later(30)
+    assert inbox.count == 1
+    assert len(notifier.said(ReminderSent)) == 1
+
+
+async def test_a_refused_recipient_falls_back_to_the_next_channel_and_is_not_written_to_again(
+    notifier: Notifier, inbox: LocalInbox
+) -> None:
+    inbox.fail(SmtpFault("rcpt", "550 5.1.1 no such user"))
+    await notifier.publish(account(MAIL, PHONE), due())
+    await notifier.publish(due(item("i2"), key="r2"))
+    assert [(message.channel, message.to) for message in inbox.received] == [("sms", PHONE), ("sms", PHONE)]
+    gate = (await notifier.client.get("/v1/creditors/acme/accounts/a1/gate")).json()
+    assert gate["suppressed"] == [{"address": MAIL, "why": "undeliverable"}]
+
+
+async def test_a_recipient_refused_on_the_only_channel_fails(notifier: Notifier, inbox: LocalInbox) -> None:
+    inbox.fail(SmtpFault("dot", "554 5.7.1 spam"))
+    await notifier.publish(account(MAIL), due())
+    assert [event.reason for event in notifier.said(ReminderFailed)] == ["smtp_554_5.7.1"]
+
+
+async def test_a_mail_accepted_by_a_server_that_then_drops_is_found_and_not_sent_again(notifier: Notifier, inbox: LocalInbox) -> None:
+    inbox.fail(SmtpFault("accepted"))
+    await notifier.publish(account(MAIL), due())
+    assert (await notifier.story())["status"] == "unknown"
+    await notifier.later(60)
+    assert (await notifier.story())["status"] == "sent"
+    assert inbox.count == 1
+    assert (len(notifier.said(ReminderUnknown)), len(notifier.said(ReminderSent))) == (1, 1)
+
+
+@pytest.mark.parametrize(("at", "received_before"), [("accepted", 1), ("content", 0)])
+async def test_a_crash_between_claim_and_outcome_ends_in_one_mail(
+    notifier: Notifier, inbox: LocalInbox, at: str, received_before: int
+) -> None:
+    inbox.fail(SmtpFault(at, silent=True))  # type: ignore[arg-type]
+    await notifier.bus.publish([notifier._record(fact, f"crash-{n}") for n, fact in enumerate([account(MAIL), due()])])
+    while not (rows := await notifier.rows("select status from notifier.message")) or rows[0]["status"] != "claimed":
+        await notifier.flow.moved(notifier.flow.moves, 0.05)
+    if received_before:
+        await inbox.wait_for(1)
+    await notifier.kill()
+    survivor = await notifier.restart()
+    try:
+        await survivor.later(LEASE - 1)
+        assert (await survivor.story())["status"] == "claimed"
+        await survivor.later(1)
+        assert (await survivor.story())["status"] == "unknown"
+        assert inbox.count == received_before
+        await survivor.later(60)
+        told = await survivor.story()
+        assert (told["status"], inbox.count) == ("sent", 1)
+        assert [attempt["what"] for attempt in told["attempts"]][:2] == ["claimed", "unknown"]
+        await survivor.later(3 * 86400)
+        assert inbox.count == 1
+    finally:
+        await survivor.runtime.stop()
+        await survivor.client.aclose()
+
+
+async def test_an_sms_refused_for_haste_waits_as_long_as_twilio_asks(notifier: Notifier, inbox: LocalInbox) -> None:
+    inbox.fail(TwilioFault("before", 429, 20429, "Too Many Requests", retry_after=7))
+    await notifier.publish(account(PHONE), due(channels=(SMS,)))
+    await notifier.later(6)
+    assert inbox.count == 0
+    await notifier.later(1)
+    assert inbox.count == 1
+
+
+async def test_an_sms_answered_with_an_error_of_twilios_own_is_looked_for(notifier: Notifier, inbox: LocalInbox) -> None:
+    inbox.fail(TwilioFault("accepted", to=PHONE))
+    inbox.fail(TwilioFault("before", to="+12025550124"))
+    await notifier.publish(account(PHONE), due(channels=(SMS,)))
+    assert (await notifier.story())["status"] == "unknown"
+    await notifier.later(60)
+    assert (await notifier.story())["status"] == "sent"
+    assert inbox.count == 1
+
+
+async def test_a_reminder_that_nothing_lets_out_expires(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.publish(account(MAIL))
+    await notifier.publish(money("p1"))
+    await notifier.publish(due())
+    await notifier.at("2013-03-01T18:00:00")
+    assert [event.reason for event in notifier.said(ReminderExpired)] == ["stop_unresolved"]
+    assert inbox.count == 0
+    (overdue,) = await notifier.rows("select * from notifier.overdue_stop")
+    assert overdue["resolved_at"] is None
+
+
+async def test_more_messages_than_a_second_of_the_channel_all_leave(notifier: Notifier, inbox: LocalInbox) -> None:
+    people = [account(PHONE) for _ in range(30)]
+    reminders = [due(channels=(SMS,), key=f"r{n}") for n in range(30)]
+    for n, fact in enumerate([*people, *reminders]):
+        fact.account_id = f"a{n % 30}"
+    await notifier.publish(*people)
+    await notifier.publish(*reminders)
+    assert inbox.count == 30
