@@ -19,7 +19,6 @@ from google.protobuf.message import Message
 from paycue.bus.bus import BusError
 from paycue.db.accounts import AccountStore, References
 from paycue.db.engine import TRANSIENT
-from paycue.db.migrate import migrate
 from paycue.decision import Handlers
 from paycue.http.app import create_app
 from paycue.http.serve import serving
@@ -67,6 +66,8 @@ def discover(names: Sequence[str] = ()) -> list[Service]:
 
 async def migrate_all(url: str, services: Sequence[Service]) -> None:
     """Bring the schema of each service up to date."""
+    from paycue.db.migrate import migrate  # Alembic takes a second to import, and a service at work has no use for it.
+
     for service in services:
         await migrate(url, service.name, service.migrations)
 

@@ -91,9 +91,7 @@ class _Keeper:
 
     async def _run(self) -> None:
         log, lock = self._folder / f"{self.name}.log", self._folder / f"{self.name}.lock"
-        self._program = await process.run(
-            self.name, [*_COMMAND, self.name], folder=self._folder, log=log, lock=lock, env=self._environment
-        )
+        self._program = await process.run(self.name, [*_COMMAND, self.name], folder=self._folder, log=log, lock=lock, env=self._environment)
 
     async def _keep(self) -> None:
         while self._program is not None:

@@ -47,7 +47,7 @@ async def _show(report: Report, house: Installation, runtimes: Sequence[Runtime]
     path = _RESULT / "report.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(canonical(report))
-    show_report(report, str(path))
+    show_report(report, (_EXAMPLE / "policy.yaml").read_text("utf-8"), str(path))
 
 
 async def _show_and_keep(report: Report, house: Installation, runtimes: Sequence[Runtime], key: str) -> None:

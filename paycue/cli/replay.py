@@ -48,9 +48,10 @@ def command(
     if not ledger.invoices:
         raise RuntimeError(f"{csv} has no good row to replay")
     _writable(report)
-    made = run(Asked(ledger, policy.read_text("utf-8"), str(policy), bus.value, _day(from_), _day(to), inbox))
+    asked = Asked(ledger, policy.read_text("utf-8"), str(policy), bus.value, _day(from_), _day(to), inbox)
+    made = run(asked)
     report.write_bytes(canonical(made))
-    show_report(made, str(report))
+    show_report(made, asked.policy, str(report))
     show_row_errors(ledger.errors)
     if ledger.errors:
         raise typer.Exit(3)

@@ -6,6 +6,7 @@ from paycue.app import Service
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2
 from services.notifier.api import public, router
 from services.notifier.handlers import HANDLERS
+from services.notifier.invariants import INVARIANTS
 from services.notifier.loops import Sender, send_due
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import STORE, references
@@ -31,6 +32,7 @@ SERVICE = Service(
     },
     routers=(router, public),
     migrations=Path(__file__).parent / "migrations",
+    invariants=INVARIANTS,
     loops=(send_due,),
     outbound=Sender,
     references=references,

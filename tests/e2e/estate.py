@@ -38,11 +38,19 @@ class Estate:
         ports = {name: free_port() for name in SERVICES}
         self.urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         self.environment = {
-            "PAYCUE_DATABASE_URL": database_url, "PAYCUE_KAFKA": stack.kafka, "PAYCUE_SECRET": SECRET, **QUICK,
-            "PAYCUE_SMTP_URL": inbox.smtp_url, "PAYCUE_MAIL_FROM": "reminders@paycue.example",
-            "PAYCUE_MAIL_LOOKUP_URL": inbox.http_url, "PAYCUE_TWILIO_BASE_URL": inbox.http_url,
-            "PAYCUE_TWILIO_ACCOUNT_SID": TWILIO_SID, "PAYCUE_TWILIO_AUTH_TOKEN": TWILIO_TOKEN, "PAYCUE_TWILIO_FROM": SENDER_PHONE,
-            "PAYCUE_PUBLIC_URL": self.urls["payments"], "PAYCUE_LOG_LEVEL": "warning",
+            "PAYCUE_DATABASE_URL": database_url,
+            "PAYCUE_KAFKA": stack.kafka,
+            "PAYCUE_SECRET": SECRET,
+            **QUICK,
+            "PAYCUE_SMTP_URL": inbox.smtp_url,
+            "PAYCUE_MAIL_FROM": "reminders@paycue.example",
+            "PAYCUE_MAIL_LOOKUP_URL": inbox.http_url,
+            "PAYCUE_TWILIO_BASE_URL": inbox.http_url,
+            "PAYCUE_TWILIO_ACCOUNT_SID": TWILIO_SID,
+            "PAYCUE_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
+            "PAYCUE_TWILIO_FROM": SENDER_PHONE,
+            "PAYCUE_PUBLIC_URL": self.urls["payments"],
+            "PAYCUE_LOG_LEVEL": "warning",
             **{f"PAYCUE_{name.upper()}_PORT": str(port) for name, port in ports.items()},
         }
         self.processes = {name: Process(name, ("run", name), folder, self.environment) for name in SERVICES}

@@ -170,18 +170,14 @@ async def outstanding(estate: Estate) -> list[str]:
 
 async def _in_the_database(estate: Estate) -> list[str]:
     connection = await asyncpg.connect(estate.database_url)
-    waiting = []
+    now = datetime.now(UTC)
     try:
-        for service in SERVICES:
-            if rows := await connection.fetchval(f"select count(*) from {service}.outbox"):
-                waiting.append(f"{rows} outbox rows of {service}")
-        for service in ("scheduler", "notifier"):
-            due = await connection.fetchval(f"select {service}.next_due()")
-            if due is not None and due <= datetime.now(UTC):
-                waiting.append(f"a timer of {service} is due since {due}")
+        rows = {service: await connection.fetchval(f"select count(*) from {service}.outbox") for service in SERVICES}
+        timers = {service: await connection.fetchval(f"select {service}.next_due()") for service in ("scheduler", "notifier")}
     finally:
         await connection.close()
-    return waiting
+    waiting = [f"{count} outbox rows of {service}" for service, count in rows.items() if count]
+    return [*waiting, *(f"a timer of {service} is due since {due}" for service, due in timers.items() if due and due <= now)]
 
 
 async def lagging(estate: Estate) -> list[str]:

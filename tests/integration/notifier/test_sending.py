@@ -59,9 +59,7 @@ async def test_a_mail_that_was_refused_for_now_is_sent_later(notifier: Notifier,
     assert len(notifier.said(ReminderSent)) == 1
 
 
-async def test_a_refused_recipient_falls_back_to_the_next_channel_and_is_not_written_to_again(
-    notifier: Notifier, inbox: LocalInbox
-) -> None:
+async def test_a_refused_recipient_falls_back_to_the_next_channel_for_good(notifier: Notifier, inbox: LocalInbox) -> None:
     inbox.fail(SmtpFault("rcpt", "550 5.1.1 no such user"))
     await notifier.publish(account(MAIL, PHONE), due())
     await notifier.publish(due(item("i2"), key="r2"))
@@ -125,13 +123,20 @@ async def test_an_sms_refused_for_haste_waits_as_long_as_twilio_asks(notifier: N
 
 
 async def test_an_sms_answered_with_an_error_of_twilios_own_is_looked_for(notifier: Notifier, inbox: LocalInbox) -> None:
-    inbox.fail(TwilioFault("accepted", to=PHONE))
-    inbox.fail(TwilioFault("before", to="+12025550124"))
+    inbox.fail(TwilioFault("accepted"))
     await notifier.publish(account(PHONE), due(channels=(SMS,)))
     assert (await notifier.story())["status"] == "unknown"
     await notifier.later(60)
     assert (await notifier.story())["status"] == "sent"
     assert inbox.count == 1
+
+
+async def test_an_sms_that_twilio_lost_is_sent_again_once_that_is_certain(notifier: Notifier, inbox: LocalInbox) -> None:
+    inbox.fail(TwilioFault("before"))
+    await notifier.publish(account(PHONE), due(channels=(SMS,)))
+    assert ((await notifier.story())["status"], inbox.count) == ("unknown", 0)
+    await notifier.later(60)
+    assert ((await notifier.story())["status"], inbox.count) == ("sent", 1)
 
 
 async def test_a_reminder_that_nothing_lets_out_expires(notifier: Notifier, inbox: LocalInbox) -> None:
