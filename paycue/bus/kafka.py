@@ -12,7 +12,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from aiokafka.helpers import create_ssl_context
 from aiokafka.partitioner import murmur2
 
@@ -105,20 +113,20 @@ class KafkaBus:
                     await producer.start()
                 except KafkaError as error:
                     await producer.stop()
-                    raise BusError(f"no Kafka answers at {self.servers}: {error}") from error
+                    raise BusError(f"no Kafka answers at {self.servers}: {_said(error)}") from error
                 self._producer = producer
             return self._producer
 
     async def create_topics(self) -> None:
         admin = AIOKafkaAdminClient(**self.client)
-        await admin.start()
         try:
+            await admin.start()
             existing = set(await admin.list_topics())
             wanted = [topic for topic in topics().values() if self.prefix + topic.name not in existing]
             if wanted:
                 _refuse_errors(await admin.create_topics([self._new_topic(topic) for topic in wanted]))
         except KafkaError as error:
-            raise BusError(f"the topics cannot be created on {self.servers}: {error}") from error
+            raise BusError(f"the topics cannot be created at {self.servers}: {_said(error)}") from error
         finally:
             await admin.close()
 
@@ -146,7 +154,8 @@ class KafkaBus:
             await admin.close()
 
     def partition(self, topic: str, key: bytes) -> int:
-        return (murmur2(key) & 0x7FFFFFFF) % self._counts[topic]
+        lane: int = (murmur2(key) & 0x7FFFFFFF) % self._counts[topic]
+        return lane
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         producer = await self._ready()
@@ -186,6 +195,11 @@ class KafkaBus:
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await _stop_within(producer)
+
+
+def _said(error: KafkaError) -> str:
+    """Why a cluster could not be reached, for a person."""
+    return "start it, or look at the address" if isinstance(error, KafkaConnectionError) else str(error)
 
 
 def _refuse_errors(answer: Any) -> None:
@@ -245,7 +259,7 @@ class KafkaConsumer:
         try:
             await self._client.start()
         except KafkaError as error:
-            raise BusError(f"no Kafka answers at {self.bus.servers}: {error}") from error
+            raise BusError(f"no Kafka answers at {self.bus.servers}: {_said(error)}") from error
 
     def own(self, tp: Any) -> TopicPartition:
         return tp.topic.removeprefix(self.bus.prefix), tp.partition

@@ -43,6 +43,14 @@ def _alone() -> None:
     """Keeps a part with one command a group."""
 
 
+def _before(context: typer.Context) -> None:
+    """Commands that speak with an installation find the one of `paycue up` where the environment names none."""
+    if context.invoked_subcommand in ("import", "migrate", "topics", "creditors", "keys", "dead-letters"):
+        from paycue.cli.home import adopt
+
+        adopt()
+
+
 app = typer.Typer(
     name="paycue",
     cls=Commands,
@@ -50,7 +58,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.callback(help="Reminders of what is owed, on Kafka and PostgreSQL.")(_alone)
+app.callback(help="Reminders of what is owed, on Kafka and PostgreSQL.")(_before)
 
 
 def main() -> None:

@@ -10,7 +10,9 @@ from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
 from paycue.bus.topics import topics as known
 from paycue.cli import quiet
+from paycue.cli.options import DatabaseUrl, Kafka
 from paycue.cli.progress import out, say
+from paycue.settings import masked
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def migrate(
-    database_url: Annotated[str, typer.Option(envvar="PAYCUE_DATABASE_URL", help="A role that may create schemas and roles.")],
+    database_url: DatabaseUrl,
     names: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Absent: all.")] = None,
 ) -> None:
     """Bring the database schemas up to date."""
@@ -27,11 +29,16 @@ def migrate(
     services = discover(names or ())
     for service in services:
         say(f"Migrating {service.name}")
-        uvloop.run(migrate_all(database_url, [service]))
+        try:
+            uvloop.run(migrate_all(database_url, [service]))
+        except OSError as error:
+            raise RuntimeError(
+                f"no PostgreSQL answers at {masked(database_url)} ({error.strerror or error}): start it, or name another"
+            ) from None
     out.print(f"  {len(services)} schemas are up to date")
 
 
-def topics(kafka: Annotated[str, typer.Option(envvar="PAYCUE_KAFKA", help="The brokers, host:port.")]) -> None:
+def topics(kafka: Kafka) -> None:
     """Create the topics that are missing."""
     quiet.configure()
     uvloop.run(KafkaBus(kafka, Flow()).create_topics())

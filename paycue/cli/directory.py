@@ -13,12 +13,12 @@ from paycue.bus.envelope import outgoing
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
 from paycue.cli import quiet
+from paycue.cli.options import SLUG, Kafka
 from paycue.cli.progress import out
 from paycue.clock import SystemClock, zone
 from paycue.events.v1.directory_pb2 import ApiKeyRegistered, CreditorRegistered
-from paycue.ids import TENANT, new_id
+from paycue.ids import new_id
 
-Kafka = Annotated[str, typer.Option(envvar="PAYCUE_KAFKA", help="The brokers, host:port.")]
 creditors = typer.Typer(no_args_is_help=True, help="The creditors the operator works for.")
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 @creditors.command("register")
 def register_creditor(
-    creditor: Annotated[str, typer.Argument(help="A slug of [a-z0-9-], 32 characters at most.")],
+    creditor: Annotated[str, typer.Argument(help="Its slug: lower-case letters, digits and hyphens, 32 at most.", parser=SLUG, metavar="CREDITOR")],
     kafka: Kafka,
     name: Annotated[str, typer.Option(help="What debtors read.")],
     time_zone: Annotated[str, typer.Option("--zone", help="IANA zone of accounts that name none.")] = "UTC",
@@ -41,23 +41,27 @@ def register_creditor(
     sender_phone: Annotated[str, typer.Option(help="The sender of its SMS, E.164.")] = "",
 ) -> None:
     """Register a creditor, or change one: the whole present state is published each time."""
-    slug = _slug(creditor)
     _zone(time_zone)
     day = live_from.date().isoformat() if live_from else ""
     fields = {"suspended": suspended, "sender_email": sender_email, "sender_name": sender_name, "sender_phone": sender_phone}
-    uvloop.run(_send(kafka, CreditorRegistered(tenant_id=slug, name=name, zone=time_zone, live_from=day, **fields)))
-    out.print(f"  {slug} is registered", highlight=False)
+    uvloop.run(_send(kafka, CreditorRegistered(tenant_id=creditor, name=name, zone=time_zone, live_from=day, **fields)))
+    out.print(f"  {creditor} is registered", highlight=False)
 
 
 @keys.command("issue")
 def issue(
     kafka: Kafka,
-    creditor: Annotated[str, typer.Option(help="The one creditor it may act for; absent: the operator, every creditor.")] = "",
+    creditor: Annotated[
+        str, typer.Option(help="The one creditor it may act for; absent: the operator, every creditor.", parser=SLUG, metavar="SLUG")
+    ] = "",
     scope: Annotated[list[str] | None, typer.Option(help="Such as payments:write; may be repeated; absent: everything.")] = None,
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> None:
     """Issue an API key and print it, once: only its hash is kept."""
-    key, plain = mint(_slug(creditor) if creditor else "", tuple(scope or ("*",)), label)
+    try:
+        key, plain = mint(creditor, tuple(scope or ("*",)), label)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--scope") from None
     uvloop.run(_send(kafka, key_record(plain, key.tenant_id, key.scopes, label)))
     out.print(plain, highlight=False, soft_wrap=True)
 
@@ -89,12 +93,6 @@ async def _send(kafka: str, event: CreditorRegistered | ApiKeyRegistered) -> Non
         await publish(bus, event)
     finally:
         await bus.stop()
-
-
-def _slug(creditor: str) -> str:
-    if not TENANT.fullmatch(creditor):
-        raise typer.BadParameter(f"{creditor!r} is not a slug of [a-z0-9-]{{1,32}}")
-    return creditor
 
 
 def _zone(name: str) -> None:

@@ -10,10 +10,10 @@ import uvloop
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
 from paycue.cli import quiet
+from paycue.cli.options import SLUG, Kafka
 from paycue.cli.progress import bar, out
 from paycue.cli.replay import load
 from paycue.cli.shown import show_row_errors
-from paycue.ids import TENANT
 from paycue.ledger import Ledger
 from paycue.replay.run import record
 
@@ -27,12 +27,10 @@ def register(app: typer.Typer) -> None:
 def command(
     csv: Annotated[Path, typer.Option(help="The ledger.", exists=True, dir_okay=False)],
     mapping: Annotated[Path, typer.Option(help="How to read it (YAML).", exists=True, dir_okay=False)],
-    creditor: Annotated[str, typer.Option(help="Whose ledger it is: the creditor's slug.")],
-    kafka: Annotated[str, typer.Option(envvar="PAYCUE_KAFKA", help="The brokers, host:port.")],
+    creditor: Annotated[str, typer.Option(help="Whose ledger it is: the creditor's slug.", parser=SLUG, metavar="SLUG")],
+    kafka: Kafka,
 ) -> None:
     """Publish a CSV's invoices, payments and disputes. The same file again changes nothing; bad rows are listed and skipped."""
-    if not TENANT.fullmatch(creditor):
-        raise typer.BadParameter(f"{creditor!r} is not a slug of [a-z0-9-]{{1,32}}", param_hint="--creditor")
     quiet.configure()
     ledger = load(csv, mapping, creditor)
     with bar("Publishing", max(1, len(ledger.facts))) as update:

@@ -129,6 +129,7 @@ def _ready(folder: Path, house: Installation, key: str, urls: dict[str, str]) ->
         "inbox": house.inbox.http_url,
         "smtp": house.inbox.smtp_url,
         "operator_key": key,
+        "secret": house.services[0][1].secret,
         **urls,
     }
     remember(folder, addresses)

@@ -3,6 +3,7 @@
 Plain ASGI, because Starlette's BaseHTTPMiddleware breaks context variables and cancellation. It never reads a body.
 """
 
+import re
 import time
 from typing import Any
 
@@ -15,6 +16,7 @@ from paycue.observability import metrics, trace
 
 _log = structlog.get_logger("paycue.http")
 
+_TOKENS = re.compile(r"^(/[pu]/).+")
 _QUIET = ("/healthz", "/readyz", "/metrics")
 _DOCS = ("/docs", "/redoc")
 _NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
@@ -69,11 +71,16 @@ class Observed:
         say(
             "request",
             method=_method(scope),
-            path=instance_of(scope),
+            path=_shown(instance_of(scope)),
             operation=operation,
             status=status,
             milliseconds=round(seconds * 1000, 1),
         )
+
+
+def _shown(path: str) -> str:
+    """The path for a log: a debtor's link is a key to their page, and logs are read by others."""
+    return _TOKENS.sub(r"\1-", path)
 
 
 class Caught:

@@ -108,8 +108,9 @@ class Sender:
             self._closed = True
         if self._open:
             await asyncio.wait(list(self._open), timeout=self._settings.start_by_seconds + self._settings.call_seconds)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._outcomes.join(), _LAST_OUTCOMES_SECONDS)
+        if self._recorder is not None and not self._recorder.done():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._outcomes.join(), _LAST_OUTCOMES_SECONDS)
         left = [*self._open, *([self._recorder] if self._recorder is not None else [])]
         for task in left:
             task.cancel()

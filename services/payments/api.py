@@ -152,8 +152,6 @@ async def list_ledger_notes(
 @pages.api_route("/p/{token}", methods=["GET", "HEAD"])
 async def show_open_items(request: Request, token: str) -> HTMLResponse:
     """What is open, for whoever has the link. Nothing can be changed here."""
-    # The token is a key to this page; what is logged of the request from here on must not hold it.
-    request.scope["path"] = "/p/-"
     runtime = runtime_of(request)
     try:
         tenant, account, link_id = open_link(runtime.settings.signing_key, PURPOSE, token, runtime.clock.now())

@@ -70,7 +70,7 @@ class Estate:
 
     async def run(self, *arguments: str | Path, within: float = 60.0) -> str:
         """What a command of this installation prints; it must succeed."""
-        ended = await paycue(*arguments, within=within, **self.environment)
+        ended = await paycue(*arguments, within=within, variables=self.environment)
         assert ended.status == 0, f"paycue {arguments} ended with {ended.status}:\n{ended.out}{ended.err}"
         return ended.out
 

@@ -32,16 +32,16 @@ class Ended(NamedTuple):
     err: str
 
 
-def clean_environment(**variables: str) -> dict[str, str]:
+def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its PAYCUE_ variables, and with those given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PAYCUE_") or name == "PAYCUE_CACHE"}
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 
-async def paycue(*arguments: str | Path, within: float = 60.0, cwd: Path = ROOT, **variables: str) -> Ended:
+async def paycue(*arguments: str | Path, variables: Mapping[str, str] | None = None, within: float = 60.0, cwd: Path = ROOT) -> Ended:
     """Run a command to its end. Fails the test when it takes longer than `within` seconds."""
     process = await asyncio.create_subprocess_exec(
-        *_COMMAND, *map(str, arguments), cwd=cwd, env=clean_environment(**variables), stdin=asyncio.subprocess.DEVNULL,
+        *_COMMAND, *map(str, arguments), cwd=cwd, env=clean_environment(variables or {}), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -62,7 +62,7 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        environment = clean_environment(**self._variables)
+        environment = clean_environment(self._variables)
         spec = launch.Spec([*_COMMAND, *self._arguments], str(ROOT), str(self._lock), None, int(signal.SIGKILL), os.getpid(), {})
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -22,7 +22,7 @@ from paycue.bus.directory import entry_key
 from paycue.bus.envelope import Outgoing, outgoing
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
-from paycue.bus.topics import topic_of, topics_of
+from paycue.bus.topics import topics, topics_of
 from paycue.events.v1.account_pb2 import AccountRegistered
 from paycue.events.v1.common_pb2 import CONTACT_KIND_EMAIL, ContactPoint
 from paycue.events.v1.directory_pb2 import ApiKeyRegistered, CreditorRegistered
@@ -34,6 +34,10 @@ from tests.e2e.estate import SERVICES, Estate
 
 _numbers = itertools.count(1)
 SOURCE = "urn:erp:test"
+
+
+def _topic(event: Message) -> str:
+    return next(topic.name for topic in topics().values() if event.DESCRIPTOR.full_name in topic.types)
 
 
 def today(days: int = 0) -> str:
@@ -95,7 +99,7 @@ class World:
     def record(self, event: Message, event_id: str = "") -> Outgoing:
         directory = isinstance(event, CreditorRegistered | ApiKeyRegistered)
         key = entry_key(event) if directory else account_key(event.tenant_id, event.account_id)  # type: ignore[arg-type, attr-defined]
-        partition = self.bus.partition(topic_of(type(event)).name, key)
+        partition = self.bus.partition(_topic(event), key)
         name = event_id or f"{self.tenant}-{next(_numbers)}"
         return outgoing(event, event_id=name, source=SOURCE, at=datetime.now(UTC), partition=partition, key=key)
 
@@ -118,8 +122,9 @@ class World:
         )  # fmt: skip
 
     def dispute(self, account: str, dispute: str, invoice: str) -> DisputeRaised:
-        whose = {"tenant_id": self.tenant, "account_id": account}
-        return DisputeRaised(**whose, dispute_id=dispute, invoice_id=invoice, reason=DISPUTE_REASON_OTHER, currency="EUR")
+        return DisputeRaised(
+            tenant_id=self.tenant, account_id=account, dispute_id=dispute, invoice_id=invoice, reason=DISPUTE_REASON_OTHER, currency="EUR"
+        )
 
     def mails(self, account: str) -> list[str]:
         """The texts of the mails that an account received."""
@@ -140,15 +145,22 @@ class World:
 async def creditor(estate: Estate, tenant: str = "") -> AsyncIterator[World]:
     """A new creditor, known to every service."""
     tenant = tenant or f"c{new_id()[-12:]}"
-    bus = KafkaBus(estate.stack.kafka, Flow())
-    await bus.start()
-    async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
+    async with _bus(estate) as bus, httpx2.AsyncClient(trust_env=False, timeout=20) as client:
         world = World(estate, tenant, bus, client)
         await world.publish(CreditorRegistered(tenant_id=tenant, name=tenant.title(), zone="UTC"))
         client.headers.update((await world.key(tenant, "*"))[1])
         await known_everywhere(estate, f"creditor:{tenant}")
         yield world
-    await bus.stop()
+
+
+@asynccontextmanager
+async def _bus(estate: Estate) -> AsyncIterator[KafkaBus]:
+    bus = KafkaBus(estate.stack.kafka, Flow())
+    await bus.start()
+    try:
+        yield bus
+    finally:
+        await bus.stop()
 
 
 async def known_everywhere(estate: Estate, entry: str) -> None:

@@ -101,7 +101,7 @@ class Row:
     """One CSV row seen through the mapping: a field is a column, or else a constant with its placeholders filled."""
 
     def __init__(self, mapping: Mapping[str, object], row: Mapping[str, str]) -> None:
-        self.columns, self.constants = texts(mapping.get("columns")), texts(mapping.get("constants"))
+        self.columns, self.constants = dict(texts(mapping.get("columns"))), texts(mapping.get("constants"))
         self.formats, self.disputes = texts(mapping.get("formats")), texts(mapping.get("disputes"))
         self.row = row
 
@@ -126,7 +126,13 @@ class Row:
     def disputed_on(self) -> date | None:
         if not self.disputes or self.row[self.disputes["column"]].strip() != self.disputes["equals"]:
             return None
-        return self.required_day(self.disputes["opened"])
+        opened = self.disputes["opened"]
+        return self.required_day(opened if opened in ("due", "issued", "paid_on") else self.named(opened))
+
+    def named(self, column: str) -> str:
+        """A date column that no field names, made a field of its own."""
+        self.columns[column] = column
+        return column
 
     def item(self) -> Item:
         issued, due, currency = self.required_day("issued"), self.required_day("due"), self.text("currency")
