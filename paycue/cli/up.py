@@ -87,9 +87,9 @@ def _usable(folder: Path) -> None:
 
 def _values(folder: Path, ports: dict[str, int]) -> dict[str, Any]:
     """Settings of a machine for trying out: provider calls that a crash interrupted are looked for within seconds, not minutes."""
-    url = f"http://127.0.0.1:{ports['payments']}"
+    urls = {"public_url": f"http://127.0.0.1:{ports['payments']}", "notifier_url": f"http://127.0.0.1:{ports['notifier']}"}
     quick = {"call_seconds": 5, "smtp_final_reply_seconds": 5, "find_after": (2, 5, 15, 60, 300, 900)}
-    return {"secret": os.environ.get("PAYCUE_SECRET") or _kept(folder / "secret", new_secret), "public_url": url, **quick}
+    return {"secret": os.environ.get("PAYCUE_SECRET") or _kept(folder / "secret", new_secret), **urls, **quick}
 
 
 def _kept(path: Path, make: Any) -> str:

@@ -75,6 +75,7 @@ def _values() -> dict[str, object]:
     return {
         "secret": hashlib.sha256(b"paycue replay: nothing of value is signed with this").hexdigest(),
         "public_url": "http://localhost:8103",
+        "notifier_url": "http://localhost:8102",
         "email_rate": 5000,
         "sms_rate": 5000,
     }

@@ -196,7 +196,7 @@ async def _from_twilio(request: Request) -> tuple[str, dict[str, str]]:
     if not settings.twilio_auth_token:
         raise HTTPException(404, "This installation has no Twilio account.")
     query = request.scope.get("query_string", b"").decode("latin-1")
-    url = f"{settings.public_url}{request.scope['path']}" + (f"?{query}" if query else "")
+    url = f"{settings.own_url}{request.scope['path']}" + (f"?{query}" if query else "")
     form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
     if not CallbackVerifier(settings.twilio_auth_token).verify_callback(url, form, request.headers.get("x-twilio-signature", "")):
         metrics.CALLBACKS.labels("twilio", "forged").inc()

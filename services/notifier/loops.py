@@ -176,7 +176,6 @@ class Sender:
         )
 
     def _facts(self, send: Send, token: str) -> Facts:
-        base = self._settings.public_url
         return Facts(
             creditor_name=send.creditor_name,
             account_id=send.account,
@@ -184,8 +183,8 @@ class Sender:
             locale=send.locale,
             stage=send.stage,
             items=tuple(Line(line.invoice_id, line.open_minor, line.currency, line.due_on) for line in send.lines),
-            payment_link=f"{base}/p/{token}",
-            unsubscribe_link=f"{base}/u/{self._token('unsubscribe', send)}",
+            payment_link=f"{self._settings.public_url}/p/{token}",
+            unsubscribe_link=f"{self._settings.own_url}/u/{self._token('unsubscribe', send)}",
             message_id=send.call_id,
             sent_at=send.claimed_at,
             zone=send.zone,

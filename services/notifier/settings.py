@@ -40,6 +40,9 @@ class NotifierSettings(KernelSettings):
     twilio_base_url: Annotated[str, AfterValidator(http_url)] | None = Field(
         default=None, description="another base than https://api.twilio.com, such as a local fake's"
     )
+    notifier_url: Annotated[str, AfterValidator(http_url)] | None = Field(
+        default=None, description="where this service is reached from outside, if not at PAYCUE_PUBLIC_URL"
+    )
     smtp_connections: int = Field(default=10, ge=1, le=100, description="connections to the mail server, 1 to 100")
     smtp_final_reply_seconds: float = Field(
         default=600.0, ge=1, le=3_600, description="how long the server may take to answer a mail's end, 1 to 3600 (RFC 5321: 600)"
@@ -50,6 +53,11 @@ class NotifierSettings(KernelSettings):
     call_seconds: float = Field(default=30.0, ge=1, le=300, description="how long one request to a provider may take, 1 to 300")
     start_by_seconds: float = Field(default=3.0, gt=0, le=5, description="how long after its claim a call may start, up to 5")
     find_after: tuple[int, ...] = Field(default=FIND_AFTER, description="seconds until an unknown call is looked for, such as [60, 300]")
+
+    @property
+    def own_url(self) -> str:
+        """Where opt-outs and providers' callbacks reach this service; payment links lead to PAYCUE_PUBLIC_URL."""
+        return self.notifier_url or self.public_url
 
     @model_validator(mode="after")
     def _channels_are_whole(self) -> Self:

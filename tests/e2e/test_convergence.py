@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from google.protobuf.message import Message
 
+from paycue.bus.topics import topics
 from tests.e2e.estate import Estate
 from tests.e2e.world import World, creditor, groups, today
 
@@ -135,13 +135,13 @@ def _without(state: dict[str, Any], world: World) -> str:
 
 
 async def _rewind(estate: Estate) -> None:
-    """Forget how far every group has read, as a new group would begin."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=estate.stack.kafka)
-    await admin.start()
-    try:
-        response = await admin.delete_consumer_groups([group for group, _ in groups()])
-        assert response is not None
-        left = {group: await admin.list_consumer_group_offsets(group) for group, _ in groups()}
-        assert not any(isinstance(place, TopicPartition) for offsets in left.values() for place in offsets)
-    finally:
-        await admin.close()
+    """Set every group back to the start of its topics, as an operator does while the services are down."""
+    for group, names in groups():
+        reader = AIOKafkaConsumer(bootstrap_servers=estate.stack.kafka, group_id=group, enable_auto_commit=False)
+        await reader.start()
+        try:
+            places = [TopicPartition(name, number) for name in names for number in range(topics()[name].partitions)]
+            reader.assign(places)
+            await reader.commit(dict.fromkeys(places, 0))
+        finally:
+            await reader.stop()

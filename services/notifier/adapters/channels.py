@@ -29,5 +29,5 @@ def open_channels(settings: NotifierSettings) -> dict[str, Channel]:
         http = TwilioHttp(
             settings.twilio_base_url or API, settings.twilio_account_sid, settings.twilio_auth_token, seconds=settings.call_seconds
         )
-        channels["sms"] = TwilioSms(http, status_callback=settings.public_url + STATUS_CALLBACK)
+        channels["sms"] = TwilioSms(http, status_callback=settings.own_url + STATUS_CALLBACK)
     return channels

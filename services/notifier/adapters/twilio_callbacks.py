@@ -6,7 +6,7 @@ Nothing of a request may be used before `verify_callback` said yes. It keeps no 
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+from twilio.request_validator import RequestValidator
 
 from services.notifier.domain.replies import Delivery, DeliveryReport, InboundMessage, is_opt_out
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import msgspec
 from aiohttp import ClientError, ClientSession, TraceConfig, TraceRequestHeadersSentParams, encode_basic_auth
-from twilio.http.async_http_client import AsyncTwilioHttpClient  # type: ignore[import-untyped]
+from twilio.http.async_http_client import AsyncTwilioHttpClient
 
 _wire = logging.getLogger(f"{__name__}.wire")
 _wire.disabled = True  # The SDK logs each request's parameters, and so the debtor's number.
