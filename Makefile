@@ -12,11 +12,13 @@ help: ## list the targets
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: python ## set up .venv with the locked packages; afterwards the command is .venv/bin/paycue
+setup: python ## set up .venv with the locked packages, and the local servers; afterwards the command is .venv/bin/paycue
 	@$(PYTHON) tools/set_up.py run
+	@$(BIN)/paycue prepare
 
 setup-dev: python ## the same, with what tests and checks need
 	@$(PYTHON) tools/set_up.py all
+	@$(BIN)/paycue prepare
 
 python:
 	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \

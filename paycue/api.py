@@ -33,28 +33,27 @@ async def obey(request: Request, tenant: str, account: str, command: msgspec.Str
         raise Refused(422, "Not an account", "an account id is 1 to 64 characters without control characters")
     runtime, name = runtime_of(request), type(command).__name__
     try:
-        stored, batch = await _obey(runtime, tenant, account, command, asked, status)
+        stored, outcome = await _obey(runtime, tenant, account, command, asked, status)
     except Refused:
         metrics.COMMANDS.labels(runtime.service.name, name, "refused").inc()
         raise
-    if batch is not None:
-        runtime.folder.committed(batch)
-    metrics.COMMANDS.labels(runtime.service.name, name, "replayed" if batch is None else "applied").inc()
+    metrics.COMMANDS.labels(runtime.service.name, name, outcome).inc()
     return Response(stored.body, stored.status, media_type="application/json")
 
 
-async def _obey(runtime: Runtime, tenant: str, account: str, command: msgspec.Struct, asked: Command, status: int) -> tuple[Stored, Any]:
+async def _obey(runtime: Runtime, tenant: str, account: str, command: msgspec.Struct, asked: Command, status: int) -> tuple[Stored, str]:
+    """The answer, and whether the command was `applied` or its answer `replayed`."""
     schema, now = runtime.service.store.schema, runtime.clock.now()
-    async with runtime.database.transaction([tenant]) as tx:
-        if asked.key is not None and (stored := await recall(tx, schema, tenant, asked.key, asked.digest)):
-            return stored, None
+    async with runtime.folder.transaction([tenant]) as folding:
+        if asked.key is not None and (stored := await recall(folding.tx, schema, tenant, asked.key, asked.digest)):
+            return stored, "replayed"
         span = trace.current()
         one = Input(tenant, account, command, asked.command_id, now, span.header() if span else None, command=True)
-        batch = await runtime.folder.obey_in(tx, [one])
+        batch = await folding.fold([one])
         stored = Stored(status, msgspec.json.encode(batch.answers[0]))
         if asked.key is not None:
-            await remember(tx, schema, tenant, asked.key, asked.digest, stored, now)
-    return stored, batch
+            await remember(folding.tx, schema, tenant, asked.key, asked.digest, stored, now)
+    return stored, "applied"
 
 
 @asynccontextmanager

@@ -50,7 +50,10 @@ def account_key(tenant: str, account: str) -> bytes:
 
 def split_key(key: bytes | None) -> tuple[str, str]:
     """Tenant and account of a Kafka key. Raises ValueError when it is not `tenant:account`."""
-    tenant, colon, account = (key or b"").decode().partition(":")
-    if not colon or not TENANT.fullmatch(tenant) or not ACCOUNT.fullmatch(account):
+    try:
+        tenant, _, account = (key or b"").decode().partition(":")
+    except UnicodeDecodeError:
+        tenant = account = ""
+    if not TENANT.fullmatch(tenant) or not ACCOUNT.fullmatch(account):
         raise ValueError(f"the key {key!r} is not tenant:account, with a tenant of [a-z0-9-]{{1,32}} and an account of 1 to 64 characters")
     return tenant, account

@@ -6,10 +6,12 @@ alone, since the rest of the service still does what it should.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from paycue.bus import inbox
 from paycue.bus.batch import Batch
 from paycue.bus.bus import Bus
 from paycue.bus.consumer import LaneConsumer
@@ -17,6 +19,7 @@ from paycue.bus.directory import TOPIC as DIRECTORY
 from paycue.bus.directory import Directory
 from paycue.bus.flow import Flow
 from paycue.bus.fold import Folder
+from paycue.bus.gauges import measure
 from paycue.bus.outbox import Relay
 from paycue.bus.poison import TooMuchPoison
 from paycue.bus.topics import topics_of
@@ -24,12 +27,14 @@ from paycue.clock import Clock
 from paycue.db.accounts import no_references
 from paycue.db.engine import TRANSIENT, Database
 from paycue.db.schema import service_role
-from paycue.observability import metrics
+from paycue.http import idempotency
 
 if TYPE_CHECKING:
     from paycue.app import Service
 
 _IDLE_SECONDS = 1.0
+_PRUNE_SECONDS = 3600
+_ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
 
 
@@ -62,10 +67,15 @@ class Runtime:
         references = service.references(settings) if service.references else no_references
         self.folder = Folder(service.name, service.store, service.handlers, self.database, world.bus, world.clock, world.flow, references)
         self.relay = Relay(service.name, service.store.schema, self.database, world.bus, world.flow)
-        self.directory = Directory(service.store.schema, self.database, self._creditor_changed)
+        self.directory = Directory(service.store.schema, self.database, world.clock, self._creditor_changed)
+        # Every consumer has connections of its own, so that stops never queue behind a storm; two are left for the rest.
+        at_once = max(1, (service.pool_size - 2) // (len(service.consumers) + 1))
         self.consumers = [
-            LaneConsumer(f"{service.name}.directory", (DIRECTORY,), world.bus, self.directory),
-            *(LaneConsumer(group, topics_of(events), world.bus, self.folder) for group, events in service.consumers.items()),
+            LaneConsumer(f"{service.name}.directory", (DIRECTORY,), world.bus, self.directory, lanes_at_once=at_once),
+            *(
+                LaneConsumer(group, topics_of(events), world.bus, self.folder, lanes_at_once=at_once)
+                for group, events in service.consumers.items()
+            ),
         ]
         self.alarm = Alarm(self)
         self.outbound = service.outbound(self) if service.outbound else None
@@ -75,6 +85,8 @@ class Runtime:
         self.timers.set()
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._relaying: asyncio.Task[None] | None = None
+        self._pruning: asyncio.Task[None] | None = None
         self._poisoned: set[str] = set()
 
     async def start(self) -> None:
@@ -84,7 +96,8 @@ class Runtime:
         self.clock.on_step(self.alarm.ring)
         if self.outbound is not None:
             await self.outbound.start()
-        self._spawn(self.relay.run(), "relay")
+        self._relaying = self._spawn(self.relay.run(), "relay")
+        self._pruning = self._spawn(self._prune(), "prune")
         for consumer in self.consumers:
             await consumer.start()
             self._spawn(self._consume(consumer), consumer.group)
@@ -97,10 +110,11 @@ class Runtime:
         if not there:
             raise RuntimeError(f"the database has no schema of {self.service.name}; run `paycue migrate` first")
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
         task.add_done_callback(self._ended)
         self._tasks.append(task)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -124,9 +138,27 @@ class Runtime:
                 while not self._stopping and await body(self):
                     self.world.flow.stir()
                 await self.alarm.wait()
+            except TooMuchPoison as error:
+                self._poisoned.add(body.__name__)
+                log.critical("loop stopped", loop=body.__name__, reason=str(error))
+                return
             except TRANSIENT as error:
                 log.warning("loop backs off", loop=body.__name__, error=repr(error))
                 await asyncio.sleep(_IDLE_SECONDS)
+
+    async def _prune(self) -> None:
+        """Every hour, forget what nobody can send again: old inbox ids, and answers kept for repeated requests."""
+        schema = self.service.store.schema
+        while True:
+            await asyncio.sleep(_PRUNE_SECONDS)
+            try:
+                async with self.database.connection() as connection:
+                    while await inbox.forget(connection, schema):
+                        self.world.flow.stir()
+                async with self.database.transaction(await self.directory.tenants()) as tx:
+                    await idempotency.forget(tx, schema, self.clock.now() - _ANSWERS_KEPT)
+            except TRANSIENT as error:
+                log.warning("pruned later", service=self.service.name, error=repr(error))
 
     def _on_commit(self, batch: Batch) -> None:
         if batch.events:
@@ -152,21 +184,21 @@ class Runtime:
 
     async def measure(self) -> int:
         """Set the gauges; the records behind, over all consumers."""
-        schema, name = self.service.store.schema, self.service.name
         async with self.database.connection() as connection:
-            metrics.OUTBOX_PENDING.labels(name).set(await connection.fetchval(f"select count(*) from {schema}.outbox"))
-            letters = await connection.fetchval(f"select count(*) from {schema}.dead_letter where resolved_at is null")
-        metrics.OPEN_DEAD_LETTERS.labels(name).set(letters)
+            await measure(connection, self.service.store, self.service.name, self.clock.now())
         lags = [await consumer.lag() for consumer in self.consumers if consumer.group not in self._poisoned]
         return sum(lags)
 
     async def stop(self) -> None:
-        """Stop polling, drain lanes, commit, finish calls, stop the relay, leave."""
+        """Stop polling, drain lanes, commit and leave; finish calls, for nothing claims any more; stop the relay."""
         self._stopping = True
         self.timers.set()
+        self.alarm.ring()
+        if self._pruning is not None:
+            self._pruning.cancel()
         for consumer in self.consumers:
             await consumer.stop()
-        self.alarm.ring()
+        await asyncio.gather(*(task for task in self._tasks if task is not self._relaying), return_exceptions=True)
         if self.outbound is not None:
             await self.outbound.stop()
         self.relay.stop()

@@ -4,31 +4,35 @@ Handlers are pure, so an exception names its own event without a search: that ev
 there on, and the rest of the batch goes on.
 """
 
+from collections import Counter
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from google.protobuf.message import Message
 
-from paycue.bus.envelope import Envelope
+from paycue.bus.envelope import MAX_VALUE, Record, Undecodable
 from paycue.bus.outbox import Pending
 from paycue.bus.topics import topic_of
 from paycue.db.accounts import Key, Loaded
 from paycue.db.bulk import Owned
-from paycue.decision import Context, Decision, Handlers, Refused
+from paycue.decision import Context, Decision, Handlers
 from paycue.ids import account_key, derived_id
 
 
 class Input(msgspec.Struct, frozen=True):
-    """Something to fold: an event of the bus (then with its envelope), a command, or a timer."""
+    """Something to fold: an event of the bus (then with its record), a command, a timer; or Undecodable, which is set aside in its turn."""
 
     tenant: str
     account: str
+    """Empty with Undecodable that belongs to nobody."""
     event: Any
     cause: str
     time: datetime
     trace: str | None = None
-    envelope: Envelope | None = None
+    record: Record | None = None
+    origin: str = ""
+    """What ids of derived events build on, when `cause` alone is not unique: two sources may use the same event id."""
     command: bool = False
 
     @property
@@ -36,11 +40,14 @@ class Input(msgspec.Struct, frozen=True):
         return self.tenant, self.account
 
 
-class Poison(msgspec.Struct, frozen=True):
-    """An input whose handler raised, and what it raised."""
+Outcome = Literal["applied", "parked", "buried"]
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """An input that was not folded: poison, with its reason, or one that waits behind its parked account (None)."""
 
     input: Input
-    reason: str
+    reason: str | None
 
 
 class Batch:
@@ -53,27 +60,52 @@ class Batch:
         self.rows: list[Owned] = []
         self.calls: list[Any] = []
         self.answers: list[Any] = []
-        self.poison: list[Poison] = []
-        self.parked: list[Input] = []
+        self.aside: list[Aside] = []
+        self.outcomes: list[tuple[Input, Outcome]] = []
+        """What became of each input, in order."""
+        self.misplaced: Counter[str] = Counter()
+        """By topic: records on another partition than their account's lane."""
+
+    @property
+    def poison(self) -> list[Aside]:
+        """What raised or could not be decoded."""
+        return [one for one in self.aside if one.reason is not None]
+
+    @property
+    def verdicts(self) -> list[bool]:
+        """In order, whether an input was folded or is poison; one that waits is neither good nor bad."""
+        return [outcome == "applied" for _, outcome in self.outcomes if outcome != "parked"]
 
     def fold(self, inputs: list[Input]) -> None:
-        """Fold in order. Refused commands raise; what raises anything else is poison and parks its account."""
+        """Fold in order. What raises is poison and parks its account; a command that raises, or is refused, raises here."""
         for one in inputs:
-            account = self.loaded[one.key]
-            if account.parked and not one.command:
-                self.parked.append(one)
-                continue
-            context = Context(self.now, one.tenant, one.account, one.cause, self.references.get(one.tenant))
-            try:
-                decision = self.handlers[type(one.event)](account.state, one.event, context)
-                self._take(one, account, decision)
-            except Refused:
+            if isinstance(one.event, Undecodable):
+                self._set_aside(one, one.event.reason)
+            elif self.loaded[one.key].parked and not one.command:
+                self.aside.append(Aside(one, None))
+                self.outcomes.append((one, "parked"))
+            else:
+                self._fold_one(one, self.loaded[one.key])
+
+    def _fold_one(self, one: Input, account: Loaded) -> None:
+        context = Context(self.now, one.tenant, one.account, one.cause, self.references.get(one.tenant))
+        try:
+            decision = self.handlers[type(one.event)](account.state, one.event, context)
+            self._take(one, account, decision)
+        except Exception as error:
+            if one.command:
                 raise
-            except Exception as error:
-                if one.command:
-                    raise
-                self.poison.append(Poison(one, f"{type(error).__name__}: {error}"))
-                account.parked = True
+            self._set_aside(one, f"{type(error).__name__}: {error}")
+            return
+        self.outcomes.append((one, "applied"))
+        if one.record is not None and one.record.partition != account.lane:
+            self.misplaced[one.record.topic] += 1
+
+    def _set_aside(self, one: Input, reason: str) -> None:
+        self.aside.append(Aside(one, reason))
+        self.outcomes.append((one, "buried"))
+        if one.account:
+            self.loaded[one.key].parked = True
 
     def _take(self, one: Input, account: Loaded, decision: Decision[Any]) -> None:
         events = [self._pending(one, account.lane, index, event) for index, event in enumerate(decision.events)]
@@ -88,6 +120,9 @@ class Batch:
         kind = event.DESCRIPTOR.full_name
         if (event.tenant_id, event.account_id) != one.key:  # type: ignore[attr-defined]
             raise AssertionError(f"{kind} names another account than the one that was folded")
-        event_id = derived_id(one.time, one.cause, kind, index)
+        event_id = derived_id(one.time, one.origin or one.cause, kind, index)
         value = event.SerializeToString(deterministic=True)
+        if len(value) > MAX_VALUE:
+            # Nobody could read it, and the relay would stand before it for ever.
+            raise ValueError(f"{kind} would have {len(value)} bytes, at most {MAX_VALUE} are read")
         return Pending(topic_of(type(event)).name, lane, account_key(*one.key), kind, event_id, self.now, one.trace, value)

@@ -1,6 +1,6 @@
 """What a bus is: publish with acknowledgement, poll, commit. Kafka is one, memory is another; one conformance suite holds both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from paycue.bus.envelope import Outgoing, Record
@@ -25,7 +25,15 @@ class Consumer(Protocol):
     def rewind(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Deliver from these offsets again: a batch that could not be folded yet."""
 
-    async def lag(self) -> dict[TopicPartition, int]: ...
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Poll none of these until they are resumed, or assigned anew."""
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """Poll these again, as far as they are still ours."""
+
+    async def lag(self) -> dict[TopicPartition, int]:
+        """Records behind the last one polled, as far as is known."""
+
     async def stop(self) -> None: ...
 
 

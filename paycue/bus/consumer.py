@@ -5,7 +5,7 @@ lane's trouble stop another's.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,7 +14,8 @@ import structlog
 from paycue.bus.bus import Bus, BusError
 from paycue.bus.envelope import Record
 from paycue.bus.flow import TopicPartition
-from paycue.db.engine import TRANSIENT
+from paycue.db.engine import is_transient
+from paycue.observability import metrics
 
 _MOST = 2000
 _TRIES_UNTIL_UNREADY = 5
@@ -32,44 +33,69 @@ class FoldsRecords(Protocol):
 
 
 class LaneConsumer:
-    """One consumer group member of one service: `group` reads `topics` and folds them with `folder`."""
+    """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time."""
 
-    def __init__(self, group: str, topics: tuple[str, ...], bus: Bus, folder: FoldsRecords) -> None:
+    def __init__(self, group: str, topics: tuple[str, ...], bus: Bus, folder: FoldsRecords, *, lanes_at_once: int = 4) -> None:
         self.group, self.topics, self._folder = group, topics, folder
+        self._service = group.partition(".")[0]
         self._consumer = bus.consumer(group, topics, self._before_revoke)
-        self._folding = asyncio.Lock()
+        self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
         self._stopping = False
-        self.tries = 0
+        self._polling: asyncio.Future[Polled] | None = None
+        self._tries: Counter[int] = Counter()
+        self._in_hand: Counter[TopicPartition] = Counter()
 
     @property
     def ready(self) -> bool:
-        """False while batches keep failing."""
-        return self.tries < _TRIES_UNTIL_UNREADY
+        """False while batches of a lane keep failing."""
+        lanes = {partition for _, partition in self.assigned()}
+        return all(tries < _TRIES_UNTIL_UNREADY for lane, tries in self._tries.items() if lane in lanes)
 
     async def start(self) -> None:
-        """Join the group."""
-        await self._consumer.start()
+        """Join the group. Raises BusError; nothing is left open then."""
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
 
     def assigned(self) -> frozenset[TopicPartition]:
         """The partitions this member owns now."""
         return self._consumer.assigned()
 
     async def lag(self) -> int:
-        """Records that this member's partitions hold and the group has not folded."""
-        return sum((await self._consumer.lag()).values())
+        """Records that this member's partitions hold and that are not folded: not fetched yet, or in hand."""
+        lags = await self._consumer.lag()
+        for (topic, partition), behind in lags.items():
+            metrics.LAG.labels(self._service, topic, str(partition)).set(behind)
+        return sum(lags.values()) + self._in_hand.total()
 
     async def run(self) -> None:
         """Until `stop`: poll, fold, commit. Raises what is neither transient nor poison, such as TooMuchPoison."""
         try:
             while not self._stopping:
-                if polled := await self._consumer.poll(_MOST):
+                if polled := await self._poll():
                     await self._fold(polled)
         finally:
             await self._consumer.stop()
 
+    async def _poll(self) -> Polled:
+        """What came; nothing when `stop` cuts the wait short, for a poll may wait for a rebalance that no broker ends."""
+        self._polling = asyncio.ensure_future(self._consumer.poll(_MOST))
+        try:
+            polled = await self._polling
+        except asyncio.CancelledError:
+            if self._stopping:
+                return {}
+            self._polling.cancel()
+            raise
+        return {} if self._stopping else polled
+
     async def stop(self) -> None:
         """Stop polling; the batch in flight is folded and committed first."""
         self._stopping = True
+        if self._polling is not None:
+            self._polling.cancel()
         async with self._folding:
             return
 
@@ -84,24 +110,33 @@ class LaneConsumer:
             for tp, records in sorted(polled.items()):
                 if tp in owned:
                     lanes[tp[1]][tp] = records
-            failed = [lane for lane in await asyncio.gather(*map(self._fold_lane, lanes.values())) if lane]
-        if failed:
-            await self._back_off(failed)
-        else:
-            self.tries = 0
+                    self._in_hand[tp] = len(records)
+            # All of them to their end, whatever becomes of one: nothing may fold on when this lock is given back.
+            ended = await asyncio.gather(*(self._fold_lane(number, lane) for number, lane in lanes.items()), return_exceptions=True)
+            self._in_hand.clear()
+        for error in ended:
+            if error is not None:
+                raise error
 
-    async def _fold_lane(self, lane: Polled) -> Polled | None:
-        """Fold and commit one lane; the lane again if that has to be tried later."""
-        try:
-            await self._folder.fold_records(self.group, [record for records in lane.values() for record in records])
-            await self._consumer.commit({tp: records[-1].offset + 1 for tp, records in lane.items()})
-        except (BusError, *TRANSIENT) as error:
-            log.warning("batch will be folded again", consumer=self.group, error=repr(error), attempt=self.tries + 1)
-            return lane
-        return None
+    async def _fold_lane(self, number: int, lane: Polled) -> None:
+        """Fold and commit one lane; what passes by itself puts the lane back for a while."""
+        async with self._slots:
+            try:
+                await self._folder.fold_records(self.group, [record for records in lane.values() for record in records])
+                await self._consumer.commit({tp: records[-1].offset + 1 for tp, records in lane.items()})
+            except Exception as error:
+                if not is_transient(error) and not isinstance(error, BusError):
+                    raise
+                self._put_back(number, lane, error)
+            else:
+                self._tries.pop(number, None)
 
-    async def _back_off(self, failed: list[Polled]) -> None:
-        self.tries += 1
-        await asyncio.sleep(min(_LONGEST_WAIT, 0.05 * 2**self.tries))
-        for lane in failed:
-            self._consumer.rewind({tp: records[0].offset for tp, records in lane.items()})
+    def _put_back(self, number: int, lane: Polled, error: Exception) -> None:
+        """The same records again, after a pause in which the other lanes go on."""
+        self._tries[number] += 1
+        log.warning("batch will be folded again", consumer=self.group, lane=number, error=repr(error), attempt=self._tries[number])
+        metrics.TRANSIENT.labels(self._service, type(error).__name__).inc()
+        self._consumer.rewind({tp: records[0].offset for tp, records in lane.items()})
+        self._consumer.pause(lane.keys())
+        wait = min(_LONGEST_WAIT, 0.05 * 2 ** self._tries[number])
+        asyncio.get_running_loop().call_later(wait, self._consumer.resume, lane.keys())

@@ -8,18 +8,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 
 import msgspec
-import structlog
 from google.protobuf.message import DecodeError
 
 from paycue.auth.api_keys import ApiKey
-from paycue.bus.envelope import Record, header
+from paycue.bus.batch import Aside, Input
+from paycue.bus.envelope import Record, Undecodable, type_of
+from paycue.bus.poison import keep, not_buried
 from paycue.bus.topics import PACKAGE
+from paycue.bus.validation import fault
+from paycue.clock import Clock
 from paycue.db.engine import Connection, Database
 from paycue.events.v1.directory_pb2 import ApiKeyRegistered, CreditorRegistered
 from paycue.ids import TENANT
 
 TOPIC = "operator.directory.v1"
-log = structlog.get_logger(__name__)
 
 
 class Creditor(msgspec.Struct, frozen=True):
@@ -43,17 +45,19 @@ Changed = Callable[[Connection, str], Awaitable[None]]
 class Directory:
     """One service's copy of the directory."""
 
-    def __init__(self, schema: str, database: Database, creditor_changed: Changed | None = None) -> None:
-        self.schema, self._database, self._changed = schema, database, creditor_changed
+    def __init__(self, schema: str, database: Database, clock: Clock, creditor_changed: Changed | None = None) -> None:
+        self.schema, self._database, self._clock, self._changed = schema, database, clock, creditor_changed
 
     async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
-        """Fold directory events. One that cannot be read is logged and passed over: it parks nobody, for it belongs to no account."""
-        entries = [entry for record in records if (entry := _entry(record))]
-        if not entries:
-            return
+        """Fold directory events. One that cannot be read is a dead letter that parks nobody, for it belongs to no account."""
+        read = [(record, _entry(record)) for record in records]
+        entries = [entry for _, entry in read if not isinstance(entry, Undecodable)]
+        now = self._clock.now()
+        faults = [Input("", "", why, "", now, record=record) for record, why in read if isinstance(why, Undecodable)]
         async with self._database.transaction({e.tenant for _, e in entries if isinstance(e, Creditor)}) as tx:
             for entry_id, entry in entries:
                 await self._write(tx, entry_id, entry)
+            await keep(tx, self.schema, [Aside(one, one.event.reason) for one in await not_buried(tx, self.schema, faults)], now)
 
     async def _write(self, tx: Connection, entry_id: str, entry: Creditor | ApiKey) -> None:
         changed = await tx.fetchval(
@@ -75,6 +79,12 @@ class Directory:
         doc = await self._read(f"creditor:{tenant}")
         return None if doc is None else msgspec.msgpack.decode(doc, type=Creditor)
 
+    async def tenants(self) -> list[str]:
+        """Every creditor there is."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(f"select substr(id, 10) from {self.schema}.directory where id like 'creditor:%'")
+        return [row[0] for row in rows]
+
     async def _read(self, entry_id: str) -> bytes | None:
         async with self._database.connection() as connection:
             doc: bytes | None = await connection.fetchval(f"select doc from {self.schema}.directory where id = $1", entry_id)
@@ -95,22 +105,21 @@ def entry_key(event: CreditorRegistered | ApiKeyRegistered) -> bytes:
     return name.encode()
 
 
-def _entry(record: Record) -> tuple[str, Creditor | ApiKey] | None:
-    kind = header(record.headers, "ce_type")
+def _entry(record: Record) -> tuple[str, Creditor | ApiKey] | Undecodable:
+    kind = type_of(record)
     try:
         if kind == f"{PACKAGE}.CreditorRegistered":
             return _creditor(CreditorRegistered.FromString(record.value or b""))
         if kind == f"{PACKAGE}.ApiKeyRegistered":
             return _api_key(ApiKeyRegistered.FromString(record.value or b""))
-        raise ValueError(f"unknown type {kind!r}")
+        return Undecodable(f"unknown type: {TOPIC} does not carry {kind!r}")
     except (ValueError, DecodeError) as error:
-        log.error("directory event passed over", offset=record.offset, error=str(error))
-        return None
+        return Undecodable(f"malformed: {error}")
 
 
 def _creditor(event: CreditorRegistered) -> tuple[str, Creditor]:
-    if not TENANT.fullmatch(event.tenant_id):
-        raise ValueError(f"tenant_id {event.tenant_id!r} is not a slug of [a-z0-9-]{{1,32}}")
+    if wrong := fault(event):
+        raise ValueError(wrong)
     live = (_day(event.live_from), _day(event.live_until))
     senders = (event.sender_email, event.sender_name, event.sender_phone)
     return f"creditor:{event.tenant_id}", Creditor(event.tenant_id, event.name, event.zone or "UTC", *live, event.suspended, *senders)
@@ -121,5 +130,7 @@ def _day(text: str) -> date | None:
 
 
 def _api_key(event: ApiKeyRegistered) -> tuple[str, ApiKey]:
+    if not event.key_id or len(event.secret_hash) != 32 or (event.tenant_id and not TENANT.fullmatch(event.tenant_id)):
+        raise ValueError("an API key has a key_id, a secret_hash of 32 bytes, and a tenant_id of [a-z0-9-]{1,32} or none")
     key = ApiKey(event.key_id, event.secret_hash, event.tenant_id, tuple(event.scopes), event.label, event.revoked)
     return f"key:{event.key_id}", key

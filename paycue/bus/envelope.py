@@ -13,9 +13,12 @@ from google.protobuf.message import DecodeError, Message
 from paycue.bus.topics import PACKAGE, event_classes, topics
 from paycue.bus.validation import fault
 from paycue.ids import account_key, digest16, split_key
+from paycue.observability.trace import parse
 
 MAX_VALUE = 256 * 1024
 """Bytes. A larger value is a dead letter."""
+MAX_ATTRIBUTE = 256
+"""Characters of a CloudEvents attribute."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -84,50 +87,45 @@ def decode(record: Record) -> Envelope:
         tenant, account = split_key(record.key)
     except ValueError as error:
         raise Undecodable(str(error)) from None
-    heads = {key: value.decode("utf-8", "replace") for key, value in record.headers}
-    problem, event = _event(record, heads)
-    if event is None:
-        raise Undecodable(problem, tenant, account)
-    if (named := getattr(event, "tenant_id", tenant)) != tenant:
-        # A must not be able to park B, nor B's record A: nobody is parked.
-        raise Undecodable(f"wrong tenant: the payload names {named!r}, the key {tenant!r}")
-    if (named := getattr(event, "account_id", account)) != account:
-        raise Undecodable(f"wrong account: the payload names {named!r}, the key {account!r}", tenant, account)
-    if problem := fault(event):
-        raise Undecodable(f"malformed: {problem}", tenant, account)
-    time = _instant(heads.get("ce_time", ""))
-    if time is None:
-        raise Undecodable("malformed: ce_time is not an RFC 3339 instant", tenant, account)
+    # Of a header that came twice the first counts, as in type_of.
+    heads = {key: value.decode("utf-8", "replace") for key, value in reversed(record.headers)}
+    try:
+        event = _event(record, heads)
+        _same_account(event, tenant, account)
+        time = _instant(heads.get("ce_time", ""))
+        if wrong := fault(event):
+            raise ValueError(f"malformed: {wrong}")
+    except ValueError as error:
+        raise Undecodable(str(error), tenant, account) from None
+    trace = heads["traceparent"] if parse(heads.get("traceparent")) else None
     inbox_id = digest16(tenant.encode(), heads["ce_source"].encode(), heads["ce_id"].encode())
     digest = digest16(heads["ce_type"].encode(), record.value or b"")[:8]
-    return Envelope(
-        heads["ce_id"],
-        heads["ce_source"],
-        heads["ce_type"],
-        tenant,
-        account,
-        time,
-        heads.get("traceparent"),
-        event,
-        inbox_id,
-        digest,
-        record,
-    )
+    named = heads["ce_id"], heads["ce_source"], heads["ce_type"]
+    return Envelope(*named, tenant, account, time, trace, event, inbox_id, digest, record)
 
 
-def _event(record: Record, heads: dict[str, str]) -> tuple[str, Message | None]:
-    if missing := [name for name in ("ce_id", "ce_source", "ce_type") if not heads.get(name)]:
-        return f"malformed: the header {missing[0]} is missing", None
+def _event(record: Record, heads: dict[str, str]) -> Message:
+    for name in ("ce_id", "ce_source", "ce_type"):
+        if not 0 < len(text := heads.get(name, "")) <= MAX_ATTRIBUTE or not text.isprintable():
+            raise ValueError(f"malformed: the header {name} is {text[:99]!r}, expected 1 to {MAX_ATTRIBUTE} printable characters")
     kind = heads["ce_type"]
     if kind not in topics()[record.topic].types:
-        return _wrong_type(kind, record.topic), None
+        raise ValueError(_wrong_type(kind, record.topic))
     if record.value is None or len(record.value) > MAX_VALUE:
         size = "nothing" if record.value is None else f"{len(record.value)} bytes"
-        return f"malformed: the value is {size}, expected at most {MAX_VALUE} bytes of protobuf", None
+        raise ValueError(f"malformed: the value is {size}, expected at most {MAX_VALUE} bytes of protobuf")
     try:
-        return "", event_classes()[kind].FromString(record.value)
+        return event_classes()[kind].FromString(record.value)
     except DecodeError as error:
-        return f"malformed: {kind.rpartition('.')[2]} does not parse ({error})", None
+        raise ValueError(f"malformed: {kind.rpartition('.')[2]} does not parse ({error})") from None
+
+
+def _same_account(event: Message, tenant: str, account: str) -> None:
+    if (named := event.tenant_id) != tenant:  # type: ignore[attr-defined]
+        # A must not be able to park B, nor B's record A: nobody is parked.
+        raise Undecodable(f"wrong tenant: the payload names {named!r}, the key {tenant!r}")
+    if (named := event.account_id) != account:  # type: ignore[attr-defined]
+        raise ValueError(f"wrong account: the payload names {named!r}, the key {account!r}")
 
 
 def _wrong_type(kind: str, topic: str) -> str:
@@ -138,12 +136,14 @@ def _wrong_type(kind: str, topic: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _instant(text: str) -> datetime | None:
+def _instant(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo else None
+        if at.tzinfo is None:
+            raise ValueError("no zone")
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"malformed: ce_time is {text!r}, expected an RFC 3339 instant with its zone") from None
 
 
 @lru_cache(maxsize=4096)

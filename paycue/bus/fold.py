@@ -4,26 +4,50 @@ Lock the lane, claim unseen ids, lock the accounts, let handlers decide, save by
 the commit are provider calls handed out and offsets committed; nothing here ever calls out.
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
+import msgspec
 
 from paycue.bus import inbox, outbox, poison
 from paycue.bus.batch import Batch, Input
 from paycue.bus.bus import Bus
-from paycue.bus.envelope import Envelope, Record, Undecodable, decode, type_of
+from paycue.bus.envelope import Record, Undecodable, type_of
 from paycue.bus.flow import Flow, TopicPartition
+from paycue.bus.intake import Fault, Taken, inputs_of, take
+from paycue.bus.topics import event_classes
 from paycue.clock import Clock
 from paycue.db.accounts import AccountStore, Key, References, no_references
-from paycue.db.engine import TRANSIENT, Connection, Database, see_tenants
+from paycue.db.engine import Connection, Database, is_ambiguous, is_transient, see_tenants
 from paycue.decision import Handlers, TimerFired
 from paycue.ids import account_key
 from paycue.observability import metrics
 
-Within = Callable[[Connection, Batch], Awaitable[None]]
-"""Runs in the transaction after the decisions were saved: an idempotency record, resolved dead letters."""
+
+class TooMuchAtOnce(Exception):
+    """A batch with more poison than the limit allows is folded in smaller pieces, so that the limit stops it early."""
+
+
+class Folding:
+    """One transaction of a Folder; whoever needs to know hears of its batches when they are durable."""
+
+    def __init__(self, folder: "Folder", tx: Connection) -> None:
+        self.tx, self.batches, self._folder = tx, list[Batch](), folder
+
+    async def fold(self, inputs: Sequence[Input]) -> Batch:
+        """Lock the accounts of `inputs`, fold in order, save. Raises what commands raise, Refused before anything changes."""
+        folder, store = self._folder, self._folder.store
+        keys = {one.key for one in inputs if one.account}
+        references = await folder.references(self.tx, sorted({tenant for tenant, _ in keys}))
+        batch = Batch(folder.clock.now(), await store.load(self.tx, keys, folder.lane), references, folder.handlers)
+        batch.fold(list(inputs))
+        await store.save(self.tx, batch.changed, batch.rows)
+        if batch.events:
+            await outbox.append(self.tx, store.schema, batch.events)
+        self.batches.append(batch)
+        return batch
 
 
 class Folder:
@@ -44,132 +68,142 @@ class Folder:
         self.service, self.store, self.handlers = service, store, handlers
         self.database, self.bus, self.clock, self.flow = database, bus, clock, flow
         self.on_commit: list[Callable[[Batch], None]] = []
-        self.limit = poison.Limit()
+        self._limits: dict[str, poison.Limit] = defaultdict(poison.Limit)
         self._handled = {event.DESCRIPTOR.full_name for event in handlers if hasattr(event, "DESCRIPTOR")}
         self._outbox_label = f"outbox rows of {service}"
 
-    async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
-        """Fold one lane's records in order. Raises what is transient; a batch the database refuses is split until the record is found."""
-        envelopes, faults = self._decode(records)
-        if not envelopes and not faults:
-            return
-        ends = _ends(records)
+    def lane(self, key: Key) -> int:
+        """The partition of an account's events in every account-keyed topic."""
+        return self.bus.partition("erp.invoices.v1", account_key(*key))
+
+    @asynccontextmanager
+    async def transaction(self, tenants: Iterable[str]) -> AsyncIterator[Folding]:
+        """A transaction to fold in, that sees the rows of `tenants`."""
+        expected = 0
         try:
-            batch = await self._fold_envelopes(consumer, ends, envelopes, faults)
-        except (asyncpg.PostgresError, ValueError) as error:
-            # asyncpg's own DataError is a ValueError: an argument that PostgreSQL would not take, for ever.
-            if isinstance(error, TRANSIENT) and not isinstance(error, ValueError):
+            async with self.database.transaction(tenants) as tx:
+                folding = Folding(self, tx)
+                yield folding
+                # Counted before the commit: the relay may delete a row before this task runs again.
+                expected = sum(len(batch.events) for batch in folding.batches)
+                self._expect(expected)
+        except Exception as error:
+            if not is_ambiguous(error):
+                self._expect(-expected)
+            raise
+        for batch in folding.batches:
+            for heard in self.on_commit:
+                heard(batch)
+
+    def _expect(self, count: int) -> None:
+        if count:
+            self.flow.add(self._outbox_label, count)
+
+    async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
+        """Fold one lane's records in order. Raises what is transient, and TooMuchPoison."""
+        if taken := take(self.service, self._handled, records):
+            await self._fold_or_split(consumer, taken)
+
+    async def _fold_or_split(self, consumer: str, taken: Sequence[Taken]) -> None:
+        """A batch that cannot be stored is halved; a single record that cannot be stored is poison."""
+        try:
+            return await self._fold_lane(consumer, taken)
+        except Exception as error:
+            if is_transient(error) or isinstance(error, poison.TooMuchPoison):
                 raise
-            await self._split(consumer, records, envelopes, error)
-            return
-        self._count(envelopes, batch, faults)
+            refused = error
+        if len(taken) == 1:
+            why = _unstorable(refused, (taken[0].tenant, taken[0].account))
+            return await self._fold_lane(consumer, [Fault(taken[0].record, why)])
+        middle = len(taken) // 2
+        await self._fold_or_split(consumer, taken[:middle])
+        await self._fold_or_split(consumer, taken[middle:])
 
-    async def _split(self, consumer: str, records: Sequence[Record], envelopes: list[Envelope], error: Exception) -> None:
-        """The database refused a batch: halve it; a single record that it refuses is poison."""
-        if len(records) > 1:
-            middle = len(records) // 2
-            await self.fold_records(consumer, records[:middle])
-            await self.fold_records(consumer, records[middle:])
-            return
-        fault = (records[0], Undecodable(f"the database refused it: {error}", envelopes[0].tenant, envelopes[0].account))
-        self._count([], await self._fold_envelopes(consumer, _ends(records), [], [fault]), [fault])
+    async def _fold_lane(self, consumer: str, taken: Sequence[Taken]) -> None:
+        with metrics.BATCH_SECONDS.labels(self.service).time():
+            async with self.transaction({one.tenant for one in taken if one.tenant}) as folding:
+                await inbox.lock_lanes(folding.tx, self.store.schema, consumer, _ends(taken))
+                batch = await folding.fold(await inputs_of(folding.tx, self.store.schema, taken, self.clock.now()))
+                await self._bury(folding, batch)
+        self._measure(taken, batch)
+        self._limits[consumer].count(batch.verdicts)
 
-    def _decode(self, records: Sequence[Record]) -> tuple[list[Envelope], list[poison.Fault]]:
-        envelopes: list[Envelope] = []
-        faults: list[poison.Fault] = []
-        for record in records:
-            kind = type_of(record)
-            if kind is not None and kind not in self._handled and kind in poison.known_types(record.topic):
-                metrics.RECORDS.labels(self.service, record.topic, kind, "ignored").inc()
-                continue
-            try:
-                envelopes.append(decode(record))
-            except Undecodable as fault:
-                faults.append((record, fault))
-        return envelopes, faults
+    async def _bury(self, folding: Folding, batch: Batch) -> None:
+        if len(batch.poison) > poison.Limit.AT_LEAST:
+            raise TooMuchAtOnce(f"{len(batch.poison)} of {len(batch.verdicts)} inputs are poison")
+        await poison.bury(folding.tx, self.store, batch)
 
-    async def _fold_envelopes(
-        self, consumer: str, ends: dict[TopicPartition, int], envelopes: list[Envelope], faults: list[poison.Fault]
-    ) -> Batch:
-        now = self.clock.now()
-        tenants = {e.tenant for e in envelopes} | {f.tenant for _, f in faults if f.tenant}
-        async with self.database.transaction(tenants) as tx:
-            await inbox.lock_lanes(tx, self.store.schema, consumer, ends)
-            new, reused = await inbox.claim(tx, self.store.schema, envelopes) if envelopes else ([], [])
-            faults += [(e.record, Undecodable("the same event id came before with other content", e.tenant, e.account)) for e in reused]
-            accused = {(f.tenant, f.account) for _, f in faults if f.tenant and f.account}
-            inputs = [Input(e.tenant, e.account, e.event, e.id, e.time, e.trace, e) for e in new]
-            batch = await self._fold(tx, inputs, now, also=accused)  # type: ignore[arg-type]
-            await poison.bury(tx, self.store, batch, faults)
-            self._expect(batch)
-        self._committed(batch)
-        return batch
+    def _measure(self, taken: Sequence[Taken], batch: Batch) -> None:
+        metrics.BATCH_SIZE.labels(self.service).observe(len(taken))
+        for (topic, kind, outcome), count in _outcomes(taken, batch).items():
+            metrics.RECORDS.labels(self.service, topic, kind, outcome).inc(count)
+        for one in batch.poison:
+            metrics.DEAD_LETTERS.labels(self.service, poison.record_of(one.input).topic).inc()
+        for topic, count in batch.misplaced.items():
+            metrics.MISPLACED.labels(self.service, topic).inc(count)
 
     async def fold_due(self, most: int) -> int:
         """Claim up to `most` accounts whose timer is due and fold `TimerFired` into each; how many that were."""
+        claimed: list[Key] = []
+        try:
+            await self._fold_timers(most, claimed)
+        except Exception as error:
+            if is_transient(error) or not claimed:
+                raise
+            if len(claimed) > 1:
+                return await self.fold_due(len(claimed) // 2)
+            await self._bury_timer(claimed[0], error)
+        metrics.TIMERS.labels(self.service).inc(len(claimed))
+        return len(claimed)
+
+    async def _fold_timers(self, most: int, claimed: list[Key]) -> None:
         now = self.clock.now()
-        async with self.database.transaction(()) as tx:
-            keys = await self.store.claim_due(tx, now, most)
-            if not keys:
-                return 0
-            await see_tenants(tx, {tenant for tenant, _ in keys})
-            stamp = now.isoformat()
-            batch = await self._fold(tx, [Input(t, a, TimerFired(), f"timer:{t}:{a}:{stamp}", now) for t, a in keys], now)
-            await poison.bury(tx, self.store, batch, [])
-            self._expect(batch)
-        self._committed(batch)
-        return len(keys)
+        async with self.transaction(()) as folding:
+            claimed += await self.store.claim_due(folding.tx, now, most)
+            if not claimed:
+                return
+            await see_tenants(folding.tx, {tenant for tenant, _ in claimed})
+            batch = await folding.fold([_timer(key, now) for key in claimed])
+            await self._bury(folding, batch)
+        self._limits["timers"].count(batch.verdicts)
 
-    async def obey(self, inputs: Sequence[Input], within: Within | None = None) -> list[Any]:
+    async def _bury_timer(self, key: Key, error: Exception) -> None:
+        """What a timer decided cannot be stored: its account is parked, and the other timers go on."""
+        fault = msgspec.structs.replace(_timer(key, self.clock.now()), event=_unstorable(error, key))
+        async with self.transaction([key[0]]) as folding:
+            await poison.bury(folding.tx, self.store, await folding.fold([fault]))
+
+    async def obey(self, inputs: Sequence[Input]) -> list[Any]:
         """Fold commands in one transaction and return their answers. Raises Refused before anything changes."""
-        async with self.database.transaction({one.tenant for one in inputs}) as tx:
-            batch = await self.obey_in(tx, inputs, within)
-        self._committed(batch)
-        return batch.answers
-
-    async def obey_in(self, tx: Connection, inputs: Sequence[Input], within: Within | None = None) -> Batch:
-        """The same inside a transaction of the caller, who reports the commit with `committed`."""
-        batch = await self._fold(tx, list(inputs), self.clock.now())
-        if within is not None:
-            await within(tx, batch)
-        self._expect(batch)
-        return batch
-
-    async def _fold(self, tx: Connection, inputs: list[Input], now: Any, also: Iterable[Key] = ()) -> Batch:
-        store = self.store
-        keys = {one.key for one in inputs} | set(also)
-        references = await self.references(tx, sorted({tenant for tenant, _ in keys})) if inputs else {}
-        batch = Batch(now, await store.load(tx, keys, self._lane), references, self.handlers)
-        batch.fold(inputs)
-        await store.save(tx, batch.changed, batch.rows)
-        if batch.events:
-            await outbox.append(tx, store.schema, batch.events)
-        return batch
-
-    def _lane(self, key: Key) -> int:
-        return self.bus.partition("erp.invoices.v1", account_key(*key))
-
-    def _expect(self, batch: Batch) -> None:
-        """Counted before the commit: the relay may delete a row before this task runs again."""
-        if batch.events:
-            self.flow.add(self._outbox_label, len(batch.events))
-
-    def _committed(self, batch: Batch) -> None:
-        for heard in self.on_commit:
-            heard(batch)
-
-    committed = _committed
-
-    def _count(self, envelopes: Sequence[Envelope], batch: Batch, faults: Sequence[poison.Fault]) -> None:
-        bad = [record.topic for record, _ in faults] + [p.input.envelope.record.topic for p in batch.poison if p.input.envelope]
-        for topic in bad:
-            metrics.DEAD_LETTERS.labels(self.service, topic).inc()
-        for (topic, kind), count in Counter((e.record.topic, e.type) for e in envelopes).items():
-            metrics.RECORDS.labels(self.service, topic, kind, "folded").inc(count)
-        if envelopes or bad:
-            self.limit.count(good=max(0, len(envelopes) - len(batch.poison)), bad=len(bad))
+        async with self.transaction({one.tenant for one in inputs}) as folding:
+            return (await folding.fold(inputs)).answers
 
 
-def _ends(records: Sequence[Record]) -> dict[TopicPartition, int]:
+def _timer(key: Key, now: Any) -> Input:
+    return Input(*key, TimerFired(), f"timer:{key[0]}:{key[1]}:{now.isoformat()}", now)
+
+
+def _outcomes(taken: Sequence[Taken], batch: Batch) -> Counter[tuple[str, str, str]]:
+    """How many records by topic, type, and what became of them; what was not even an input is a duplicate."""
+    outcomes = Counter((one.record.topic, _label(one.record), "duplicate") for one in taken)
+    for one, outcome in batch.outcomes:
+        if one.record is not None:
+            topic, kind = one.record.topic, _label(one.record)
+            outcomes[topic, kind, "duplicate"] -= 1
+            outcomes[topic, kind, outcome] += 1
+    return +outcomes
+
+
+def _label(record: Record) -> str:
+    """Any text may stand in the header; a label is one of a closed set."""
+    kind = type_of(record)
+    return kind if kind is not None and kind in event_classes() else "unknown"
+
+
+def _unstorable(error: Exception, whom: tuple[str | None, str | None]) -> Undecodable:
+    return Undecodable(f"it cannot be stored: {type(error).__name__}: {error}", *whom)
+
+
+def _ends(taken: Sequence[Taken]) -> dict[TopicPartition, int]:
     """The offset after the last record of each partition."""
-    return {(record.topic, record.partition): record.offset + 1 for record in records}
+    return {(one.record.topic, one.record.partition): one.record.offset + 1 for one in taken}

@@ -4,14 +4,20 @@ The same id with other content is no duplicate but a fault: somebody upstream re
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from paycue.bus.envelope import Envelope
 from paycue.bus.flow import TopicPartition
 from paycue.db.engine import Connection
 
+KEPT_DAYS = 90
+"""Longer than any topic of ours keeps its records; a replay of an ERP's topic from further back meets idempotent handlers."""
+
+Claim = Literal["new", "duplicate", "reused"]
+
 
 async def lock_lanes(tx: Connection, schema: str, consumer: str, ends: dict[TopicPartition, int]) -> None:
-    """Lock the lane rows of a batch: of two processes that believe they own a partition, one waits for the other."""
+    """Lock the lane rows of a batch: of two processes that believe they own a partition, one waits, and then finds all claimed."""
     topics, partitions = [topic for topic, _ in sorted(ends)], [partition for _, partition in sorted(ends)]
     await tx.execute(
         f"""insert into {schema}.lane (consumer, topic, partition, next_offset)
@@ -24,22 +30,30 @@ async def lock_lanes(tx: Connection, schema: str, consumer: str, ends: dict[Topi
     )
 
 
-async def claim(tx: Connection, schema: str, envelopes: Sequence[Envelope]) -> tuple[list[Envelope], list[Envelope]]:
-    """Split a batch into what is new (now claimed, in order) and what reuses a claimed id with other content; duplicates vanish."""
+async def claim(tx: Connection, schema: str, envelopes: Sequence[Envelope]) -> list[Claim]:
+    """Claim a batch's ids: for each envelope whether it is new (now claimed), a duplicate, or reuses an id with other content."""
+    if not envelopes:
+        return []
     first: dict[bytes, Envelope] = {}
     for envelope in envelopes:
         first.setdefault(envelope.inbox_id, envelope)
     ids = sorted(first)
     rows = await tx.fetch(
-        f"""insert into {schema}.inbox (id, digest) select encode(u.id, 'hex')::uuid, u.digest from unnest($1::bytea[], $2::bytea[]) as u(id, digest)
+        f"""insert into {schema}.inbox (id, digest)
+            select encode(u.id, 'hex')::uuid, u.digest from unnest($1::bytea[], $2::bytea[]) as u(id, digest)
             on conflict do nothing returning id""",
         ids,
         [first[i].digest for i in ids],
     )
     claimed = {row[0].bytes for row in rows}
     digests = {i: first[i].digest for i in claimed} | await _digests(tx, schema, [i for i in ids if i not in claimed])
-    new = [e for e in envelopes if e.inbox_id in claimed and first[e.inbox_id] is e]
-    return new, [e for e in envelopes if digests[e.inbox_id] != e.digest]
+    return [_verdict(e, digests[e.inbox_id], e.inbox_id in claimed and first[e.inbox_id] is e) for e in envelopes]
+
+
+def _verdict(envelope: Envelope, digest: bytes, claimed: bool) -> Claim:
+    if claimed:
+        return "new"
+    return "duplicate" if digest == envelope.digest else "reused"
 
 
 async def _digests(tx: Connection, schema: str, ids: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -49,3 +63,12 @@ async def _digests(tx: Connection, schema: str, ids: Sequence[bytes]) -> dict[by
         f"select id, digest from {schema}.inbox where id = any(select encode(x, 'hex')::uuid from unnest($1::bytea[]) x)", list(ids)
     )
     return {row[0].bytes: row[1] for row in rows}
+
+
+async def forget(connection: Connection, schema: str, most: int = 10_000) -> int:
+    """Delete up to `most` ids that came more than KEPT_DAYS ago; how many."""
+    deleted: str = await connection.execute(
+        f"""delete from {schema}.inbox where id in
+            (select id from {schema}.inbox where received_on < current_date - {KEPT_DAYS} limit {most})"""
+    )
+    return int(deleted.rpartition(" ")[2])

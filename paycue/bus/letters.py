@@ -9,11 +9,13 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from paycue.bus.batch import Batch, Input
-from paycue.bus.envelope import Record, Undecodable, decode
-from paycue.bus.fold import Folder
+from paycue.bus import inbox
+from paycue.bus.batch import Input
+from paycue.bus.envelope import Envelope, Record, Undecodable, decode
+from paycue.bus.fold import Folder, Folding
+from paycue.bus.intake import event_input
 from paycue.bus.poison import headers_of
-from paycue.db.engine import Connection
+from paycue.db.engine import Connection, is_transient
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -61,41 +63,59 @@ async def replay(folder: Folder, letter: DeadLetter, *, discard: bool = False) -
     With `discard` the letter itself is passed over. A letter without an account can only be discarded. Raises StillPoison.
     """
     if letter.tenant is None or letter.account is None:
-        if not discard:
-            raise StillPoison(f"dead letter {letter.id} belongs to no account: publish the event again correctly, then discard the letter")
-        async with folder.database.transaction(()) as tx:
-            await _resolve(tx, folder, [letter.id])
-        return 0
-    async with folder.database.transaction([letter.tenant]) as tx:
-        batch, count = await _drain(tx, folder, letter, discard)
-    folder.committed(batch)
-    return count
+        return await _close(folder, letter, discard)
+    try:
+        async with folder.transaction([letter.tenant]) as folding:
+            return await _drain(folding, folder, letter, discard)
+    except Exception as error:
+        if isinstance(error, StillPoison) or is_transient(error):
+            raise
+        raise StillPoison(f"it still cannot be stored: {type(error).__name__}: {error}") from error
 
 
-async def _drain(tx: Connection, folder: Folder, letter: DeadLetter, discard: bool) -> tuple[Batch, int]:
-    schema, key = folder.store.schema, (letter.tenant, letter.account)
-    await folder.store.load(tx, [key], lambda _: 0)  # type: ignore[list-item]
-    await folder.store.park(tx, [key], None)  # type: ignore[list-item]
+async def _close(folder: Folder, letter: DeadLetter, discard: bool) -> int:
+    if not discard:
+        raise StillPoison(f"dead letter {letter.id} belongs to no account: publish the event again correctly, then discard the letter")
+    async with folder.database.transaction(()) as tx:
+        await _resolve(tx, folder, [letter.id])
+    return 0
+
+
+async def _drain(folding: Folding, folder: Folder, letter: DeadLetter, discard: bool) -> int:
+    schema, tx = folder.store.schema, folding.tx
+    key = str(letter.tenant), str(letter.account)
+    await folder.store.load(tx, [key], folder.lane)
+    await folder.store.park(tx, [key], None)
     letters = await tx.fetch(
         f"select * from {schema}.dead_letter where tenant_id = $1 and account_id = $2 and resolved_at is null order by id", *key
     )
     parked = await tx.fetch(f"delete from {schema}.parked where tenant_id = $1 and account_id = $2 returning *", *key)
     rows: list[Any] = sorted([row for row in letters if not (discard and row["id"] == letter.id)] + parked, key=lambda row: row["id"])
-    inputs = [_input(row) for row in rows if row["topic"]]
-    batch = await folder.obey_in(tx, inputs)
+    inputs = await _inputs(tx, schema, [_envelope(row) for row in rows if row["topic"]])
+    batch = await folding.fold(inputs)
     if batch.poison:
         raise StillPoison(f"it still cannot be folded: {batch.poison[0].reason}")
     await _resolve(tx, folder, [row["id"] for row in letters])
-    return batch, len(inputs)
+    return len(inputs)
 
 
-def _input(row: asyncpg.Record) -> Input:
+def _envelope(row: asyncpg.Record) -> Envelope:
     record = Record(row["topic"], row["partition"], row["offset"], row["key"], row["value"], headers_of(row["headers"]))
     try:
-        e = decode(record)
+        return decode(record)
     except Undecodable as error:
         raise StillPoison(f"it still cannot be decoded: {error.reason}; discard it once the right event is published") from error
-    return Input(e.tenant, e.account, e.event, e.id, e.time, e.trace, e)
+
+
+async def _inputs(tx: Connection, schema: str, envelopes: list[Envelope]) -> list[Input]:
+    """Each event once. Its id was claimed when it was set aside, or is claimed now if it could not be decoded then."""
+    claims = await inbox.claim(tx, schema, envelopes)
+    if reused := [e.id for e, claim in zip(envelopes, claims, strict=True) if claim == "reused"]:
+        raise StillPoison(f"another event has the id {reused[0]!r}: publish it again under an id of its own, then discard the letter")
+    first: dict[bytes, Envelope] = {}
+    for envelope in envelopes:
+        first.setdefault(envelope.inbox_id, envelope)
+    return [event_input(envelope) for envelope in first.values()]
 
 
 async def _resolve(tx: Connection, folder: Folder, ids: list[int]) -> None:

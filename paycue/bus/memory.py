@@ -5,7 +5,7 @@ For tests and `replay --bus memory`. One process, nothing durable; a consumer th
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aiokafka.partitioner import murmur2
 
@@ -26,6 +26,7 @@ class MemoryBus:
         self.offsets: dict[tuple[str, str, int], int] = {}
         self.members: dict[str, list[MemoryConsumer]] = defaultdict(list)
         self.arrived = asyncio.Event()
+        self._rebalancing = asyncio.Lock()
 
     async def start(self) -> None:
         """Nothing to connect to."""
@@ -41,7 +42,8 @@ class MemoryBus:
         return self._partitions if self._partitions and known.key == "account" else known.partitions
 
     def partition(self, topic: str, key: bytes) -> int:
-        return (murmur2(key) & 0x7FFFFFFF) % self.partitions(topic)
+        hashed: int = murmur2(key) & 0x7FFFFFFF
+        return hashed % self.partitions(topic)
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         for record in records:
@@ -57,13 +59,15 @@ class MemoryBus:
 
     async def rebalance(self, group: str) -> None:
         """Range assignment over the members, each asked to finish its batch first."""
-        members = self.members[group]
-        for member in members:
-            await member.before_revoke(member.assigned())
-        for index, member in enumerate(members):
-            member.assign(
-                {(t, p) for t in member.topics for p in range(self.partitions(t)) if p * len(members) // self.partitions(t) == index}
-            )
+        async with self._rebalancing:
+            members = list(self.members[group])
+            for member in members:
+                await member.before_revoke(member.assigned())
+            for index, member in enumerate(members):
+                member.assign({tp for tp in self._all_of(member) if tp[1] * len(members) // self.partitions(tp[0]) == index})
+
+    def _all_of(self, member: "MemoryConsumer") -> set[TopicPartition]:
+        return {(topic, number) for topic in member.topics for number in range(self.partitions(topic))}
 
 
 class MemoryConsumer:
@@ -72,6 +76,7 @@ class MemoryConsumer:
     def __init__(self, bus: MemoryBus, group: str, topics: tuple[str, ...], before_revoke: Fence) -> None:
         self.bus, self.group, self.topics, self.before_revoke = bus, group, topics, before_revoke
         self.positions: dict[TopicPartition, int] = {}
+        self.paused: set[TopicPartition] = set()
 
     async def start(self) -> None:
         self.bus.members[self.group].append(self)
@@ -79,6 +84,7 @@ class MemoryConsumer:
 
     def assign(self, partitions: set[TopicPartition]) -> None:
         self.positions = {tp: self.bus.offsets.get((self.group, *tp), 0) for tp in sorted(partitions)}
+        self.paused.clear()
 
     def assigned(self) -> frozenset[TopicPartition]:
         return frozenset(self.positions)
@@ -96,7 +102,7 @@ class MemoryConsumer:
     def _take(self, most: int) -> dict[TopicPartition, list[Record]]:
         found: dict[TopicPartition, list[Record]] = {}
         for tp, position in self.positions.items():
-            if most > 0 and (records := self.bus.logs[tp][position : position + most]):
+            if most > 0 and tp not in self.paused and (records := self.bus.logs[tp][position : position + most]):
                 found[tp] = records
                 self.positions[tp] = position + len(records)
                 most -= len(records)
@@ -111,8 +117,15 @@ class MemoryConsumer:
     def rewind(self, offsets: Mapping[TopicPartition, int]) -> None:
         self.positions |= {tp: offset for tp, offset in offsets.items() if tp in self.positions}
 
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        self.paused |= set(partitions)
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        self.paused -= set(partitions)
+        self.bus.arrived.set()
+
     async def lag(self) -> dict[TopicPartition, int]:
-        return {tp: len(self.bus.logs[tp]) - self.bus.offsets.get((self.group, *tp), 0) for tp in self.positions}
+        return {tp: len(self.bus.logs[tp]) - position for tp, position in self.positions.items()}
 
     async def stop(self) -> None:
         members = self.bus.members[self.group]

@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 import structlog
 
 from paycue.bus.bus import Bus, BusError
 from paycue.bus.envelope import Outgoing, headers_for
 from paycue.bus.flow import Flow
-from paycue.db.engine import TRANSIENT, Connection, Database
+from paycue.db.engine import Connection, Database, is_transient
 from paycue.observability import metrics
 
 _BATCH = 2000
@@ -40,7 +41,8 @@ async def append(tx: Connection, schema: str, records: Sequence[Pending]) -> Non
     """Write events in the transaction that decided them."""
     await tx.execute(
         f"""insert into {schema}.outbox (topic, lane, key, type, event_id, at, trace, value)
-            select * from unnest($1::text[], $2::integer[], $3::bytea[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::bytea[])""",
+            select * from unnest($1::text[], $2::integer[], $3::bytea[], $4::text[], $5::text[],
+                $6::timestamptz[], $7::text[], $8::bytea[])""",
         *([getattr(record, name) for record in records] for name in Pending.__struct_fields__),
     )
 
@@ -64,7 +66,9 @@ class Relay:
             try:
                 async with self._database.connection() as connection:
                     await self._lead(connection)
-            except (BusError, *TRANSIENT) as error:
+            except Exception as error:
+                if not is_transient(error) and not isinstance(error, BusError):
+                    raise
                 log.warning("relay backs off", service=self.service, error=repr(error))
                 await asyncio.sleep(_IDLE_SECONDS)
 
@@ -93,18 +97,18 @@ class Relay:
         rows = await connection.fetch(f"select * from {self.schema}.outbox order by id limit {_BATCH}")
         if not rows:
             return 0
-        source = f"urn:paycue:{self.service}"
-        await self._bus.publish(
-            [
-                Outgoing(r["topic"], r["lane"], r["key"], r["value"], headers_for(r["event_id"], source, r["type"], r["at"], r["trace"]))
-                for r in rows
-            ]
-        )
-        await connection.execute(f"delete from {self.schema}.outbox where id = any($1::bigint[])", [r["id"] for r in rows])
-        self.flow.add(self.label, -len(rows))
+        with metrics.OUTBOX_SECONDS.labels(self.service).time():
+            await self._bus.publish([self._outgoing(row) for row in rows])
+            await connection.execute(f"delete from {self.schema}.outbox where id = any($1::bigint[])", [row["id"] for row in rows])
+        # Rows of a former run, or of another process, were never counted here.
+        self.flow.add(self.label, -min(len(rows), self.flow.open[self.label]))
         for topic, count in Counter(row["topic"] for row in rows).items():
             metrics.OUTBOX_SENT.labels(self.service, topic).inc(count)
         return len(rows)
+
+    def _outgoing(self, row: asyncpg.Record) -> Outgoing:
+        headers = headers_for(row["event_id"], f"urn:paycue:{self.service}", row["type"], row["at"], row["trace"])
+        return Outgoing(row["topic"], row["lane"], row["key"], row["value"], headers)
 
     def stop(self) -> None:
         """Finish the batch in hand and let go of the lock."""

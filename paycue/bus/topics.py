@@ -53,13 +53,15 @@ def event_classes() -> dict[str, type[Message]]:
 
 
 @cache
+def _topic_of_type() -> dict[str, Topic]:
+    return {name: topic for topic in topics().values() for name in topic.types}
+
+
 def topic_of(event: type[Message]) -> Topic:
     """The one topic that carries an event type. Raises KeyError for a type that stands in none."""
-    name = event.DESCRIPTOR.full_name
-    return next(topic for topic in topics().values() if name in topic.types)
+    return _topic_of_type()[event.DESCRIPTOR.full_name]
 
 
-@cache
 def topics_of(events: tuple[type[Message], ...]) -> tuple[str, ...]:
     """The topics that carry any of `events`, sorted."""
     return tuple(sorted({topic_of(event).name for event in events}))

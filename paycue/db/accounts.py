@@ -45,7 +45,7 @@ class AccountStore:
         self.schema, self.rows = schema, rows
         self.empty = state()
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(state).decode
+        self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(state).decode
 
     async def load(self, tx: Connection, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:
         """Lock the accounts wanted, in key order, creating what is missing on the lane that `lane_of` gives it."""

@@ -79,4 +79,4 @@ def _sql_type(hint: object) -> str:
         (hint,) = [arg for arg in typing.get_args(hint) if arg is not type(None)]
     if hint not in _SQL_TYPES:
         raise TypeError(f"{hint} has no column type; use one of {', '.join(t.__name__ for t in _SQL_TYPES)}")
-    return _SQL_TYPES[typing.cast(type, hint)]
+    return _SQL_TYPES[hint]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, exc, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -40,11 +40,23 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.OutOfMemoryError,
     asyncpg.DiskFullError,
     asyncpg.InterfaceError,
+    exc.TimeoutError,
+    exc.DisconnectionError,
     ConnectionError,
     TimeoutError,
     OSError,
 )
 """What goes away by itself: back off and try the same batch again; never poison."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error goes away by itself. asyncpg's DataError is an InterfaceError too, but no argument gets better by waiting."""
+    return isinstance(error, TRANSIENT) and not isinstance(error, ValueError)
+
+
+def is_ambiguous(error: BaseException) -> bool:
+    """Whether a commit that raised this may have happened all the same: the answer was lost, not given."""
+    return not isinstance(error, asyncpg.PostgresError) or isinstance(error, asyncpg.PostgresConnectionError)
 
 
 class Database:
@@ -55,6 +67,7 @@ class Database:
 
     def __init__(self, url: str, role: str | None = None, *, pool_size: int = 8, name: str = "paycue") -> None:
         settings = {**_PLANNER, **_LIMITS, "application_name": name} | ({"role": role} if role else {})
+        self.pool_size = pool_size
         self.engine: AsyncEngine = create_async_engine(
             async_url(url),
             pool_size=pool_size,
@@ -63,6 +76,7 @@ class Database:
             pool_pre_ping=False,
             connect_args={"server_settings": settings, "timeout": 5, "command_timeout": 60},
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -95,6 +109,12 @@ class Database:
         await self.engine.dispose()
 
 
+def _refuse_closed(pooled: Any, record: Any, proxy: Any) -> None:
+    """A restarted server leaves closed connections in the pool: throw all of them away instead of failing once for each."""
+    if pooled.driver_connection.is_closed():
+        raise exc.InvalidatePoolError("the server closed this connection")
+
+
 async def see_tenants(tx: Connection, tenants: Iterable[str]) -> None:
     """Give a transaction another tenant list: for what is claimed before its tenants are known."""
     await tx.execute(_tenant_list(tenants))
@@ -109,8 +129,10 @@ def _tenant_list(tenants: Iterable[str]) -> str:
 
 
 def async_url(url: str) -> str:
-    """A SQLAlchemy URL for asyncpg of any PostgreSQL URL."""
-    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+    """A SQLAlchemy URL for asyncpg of any PostgreSQL URL; libpq's `sslmode` is what asyncpg calls `ssl`."""
+    given = make_url(url).set(drivername="postgresql+asyncpg")
+    query = {"ssl" if name == "sslmode" else name: value for name, value in given.query.items()}
+    return given.set(query=query).render_as_string(hide_password=False)
 
 
 async def execute_alone(url: str, statement: str) -> None:

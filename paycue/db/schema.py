@@ -91,11 +91,13 @@ def _bus_tables(schema: str) -> list[str]:
             key bytea not null, headers jsonb not null, value bytea not null
         )""",
         f"create index parked_account on {schema}.parked (tenant_id, account_id, id)",
+        f"create index dead_letter_open on {schema}.dead_letter (tenant_id, account_id, id) where resolved_at is null",
+        *tenant_policy(schema, "parked"),
         f"create table {schema}.directory (id text primary key, doc bytea not null)",
         f"grant usage on sequence {schema}.letter_id to {role}",
         *(
             f"grant select, insert, update, delete on {schema}.{table} to {role}"
-            for table in ("inbox", "outbox", "lane", "dead_letter", "parked", "directory")
+            for table in ("inbox", "outbox", "lane", "dead_letter", "directory")
         ),
     ]
 

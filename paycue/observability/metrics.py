@@ -33,7 +33,7 @@ def _histogram(name: str, about: str, buckets: tuple[float, ...], *labels: str) 
 # The bus.
 RECORDS = _counter(
     "records",
-    "Records taken from the bus, by what became of them: folded (applied, or a duplicate) or ignored.",
+    "Records taken from the bus, by what became of them: applied, duplicate, parked, buried, or ignored (another service's).",
     *("service", "topic", "type", "outcome"),
 )
 MISPLACED = _counter("misplaced_records", "Records on another partition than their key's; folded all the same.", "service", "topic")
@@ -55,7 +55,7 @@ OUTBOX_SENT = _counter("outbox_sent", "Records the relay has sent and the broker
 OUTBOX_SECONDS = _histogram("outbox_seconds", "Seconds of one turn of the relay.", _FAST, "service")
 
 # Timers and commands.
-DUE_ACCOUNTS = _gauge("due_accounts", "Accounts whose timer is due and not yet folded.", "service")
+DUE_ACCOUNTS = _gauge("due_accounts", "1 while an account's timer is due and not yet folded.", "service")
 TIMERS = _counter("timers_fired", "Timers folded.", "service")
 COMMANDS = _counter("commands", "Commands of the API by outcome: applied, replayed, refused.", "service", "command", "outcome")
 

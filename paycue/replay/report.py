@@ -80,7 +80,7 @@ def canonical(made: Report) -> bytes:
 def _by_invoice(decisions: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
     grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for decision in decisions:
-        grouped.setdefault((decision["account"], decision["invoice"]), []).append(decision)
+        grouped.setdefault((decision["account_id"], decision["invoice_id"]), []).append(decision)
     return grouped
 
 
@@ -131,7 +131,7 @@ def _why_not(message: Mapping[str, Any] | None, invoice: str) -> str:
         return "not_delivered"
     if message["status"] not in ("sent", "unknown"):
         return str(message["reason"] or message["status"])
-    return "" if invoice in message["invoices"] else "stopped"
+    return "" if invoice in message["invoice_ids"] else "stopped"
 
 
 def _totals(

@@ -31,7 +31,7 @@ Reason = Literal[
 ]
 Status = Literal["opened", "in_review", "resolved", "refused"]
 Outcome = Literal["valid", "partly_valid", "invalid", "withdrawn"]
-InvoiceState = Literal["unknown", "open", "settled"]
+InvoiceStatus = Literal["unknown", "open", "settled"]
 
 
 def _slashes(value: object) -> object:
@@ -173,13 +173,13 @@ class DisputeOut(BaseModel):
     version: int = Field(description="Grows with every step that others hear of.")
     opened_at: datetime
     decided_at: datetime | None
-    invoice_state_when_opened: InvoiceState
+    invoice_status_when_opened: InvoiceStatus
 
 
 class DisputeNow(DisputeOut):
     """A dispute with its invoice as it stands now."""
 
-    invoice_state: InvoiceState
+    invoice_status: InvoiceStatus
     invoice_currency: str | None = Field(description="Null while the invoice is not known; a refused dispute may name another.")
     invoice_open: str | None = Field(description="What is open on the invoice; null while it is not known.")
 
@@ -219,7 +219,7 @@ def note_out(row: NoteRow) -> NoteOut:
 def _now(account_id: str, view: DisputeView) -> dict[str, Any]:
     return {
         **_dispute(account_id, view.dispute),
-        "invoice_state": view.invoice_state,
+        "invoice_status": view.invoice_state,
         "invoice_currency": view.invoice_currency or None,
         "invoice_open": None if view.open_minor is None else _amount(view.open_minor, view.invoice_currency),
     }
@@ -235,7 +235,7 @@ def _dispute(account_id: str, row: CaseRow) -> dict[str, Any]:
         "outcome": row.outcome or None,
         "credit_amount": _amount(row.credit_minor, row.currency) if row.credit_minor else None,
         "refusal": row.refusal or None,
-        "invoice_state_when_opened": row.invoice_state,
+        "invoice_status_when_opened": row.invoice_state,
     }
 
 

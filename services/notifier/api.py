@@ -123,17 +123,17 @@ async def opt_out_address(request: Request, caller: Writes, wanted: schemas.Addr
     """Write to an address no more, for every account of the creditor that has it now. Answers 404 when none has."""
     runtime, tenant = runtime_of(request), caller.tenant
     address, channel = _whom(wanted.address)
-    async with runtime.database.transaction([tenant]) as tx:
+    async with runtime.folder.transaction([tenant]) as folding:
+        tx = folding.tx
         if asked.key is not None and (stored := await recall(tx, store.SCHEMA, tenant, asked.key, asked.digest)):
             return _json(stored)
         accounts = [key for key in await store.accounts_of_address(tx, suppression_key(address), channel) if key[0] == tenant]
         if not accounts:
             raise Refused(404, "Unknown address", "no account of this creditor has this address; opt the account out instead")
-        batch = await runtime.folder.obey_in(tx, _opt_outs(runtime, accounts, commands.OptOut(address, channel, "person", wanted.evidence)))
+        await folding.fold(_opt_outs(runtime, accounts, commands.OptOut(address, channel, "person", wanted.evidence)))
         stored = Stored(201, msgspec.json.encode({"address": address, "accounts": len(accounts)}))
         if asked.key is not None:
             await remember(tx, store.SCHEMA, tenant, asked.key, asked.digest, stored, runtime.clock.now())
-    runtime.folder.committed(batch)
     return _json(stored)
 
 

@@ -136,21 +136,21 @@ class Released(BaseModel):
 class MessageOut(BaseModel):
     """A reminder's message as it stands now."""
 
-    account: str
+    account_id: str
     reminder_id: str
     status: Status
     reason: Text
     stage: str
     channel: Text
     recipient: Text
-    invoices: list[str] = Field(description="What it covers: as of the claim; before it, what the scheduler named.")
+    invoice_ids: list[str] = Field(description="What it covers: as of the claim; before it, what the scheduler named.")
     planned_on: date
     valid_until: datetime
     updated_at: datetime
 
     @classmethod
     def of(cls, row: Any) -> Self:
-        return cls(account=row["account_id"], invoices=json.loads(row["invoice_ids"]), **_same(row, cls, "account", "invoices"))
+        return cls(invoice_ids=json.loads(row["invoice_ids"]), **_same(row, cls, "invoice_ids"))
 
 
 class AttemptOut(BaseModel):
@@ -203,7 +203,7 @@ class StopOut(BaseModel):
     """A fact in sight that may mean that a message is out of date."""
 
     cause: str
-    invoices: list[str] = Field(description="None: the whole account.")
+    invoice_ids: list[str] = Field(description="None: the whole account.")
     since: datetime
     overdue: bool = Field(description="Nobody resolved it for an hour.")
 
@@ -211,16 +211,16 @@ class StopOut(BaseModel):
 class HoldOut(BaseModel):
     """A dispute that keeps its invoice from being chased."""
 
-    dispute: str
-    invoice: str
-    state: Literal["open", "awaiting_credit"]
+    dispute_id: str
+    invoice_id: str
+    status: Literal["open", "awaiting_credit"]
 
 
 class SuppressionOut(BaseModel):
     """An address that nobody may write to."""
 
     address: Text = Field(description="Null: the whole account.")
-    why: str
+    reason: str
 
 
 class OpenMessageOut(BaseModel):
@@ -234,27 +234,27 @@ class OpenMessageOut(BaseModel):
     attempts: int
     channel: Text
     recipient: Text
-    invoices: list[str]
+    invoice_ids: list[str]
 
     @classmethod
     def of(cls, message: Message) -> Self:
         return cls(
             next_at=message.at,
             attempts=message.attempt,
-            invoices=[line.invoice_id for line in message.covered or message.lines],
-            **_same({name: getattr(message, name) for name in message.__struct_fields__}, cls, "next_at", "attempts", "invoices"),
+            invoice_ids=[line.invoice_id for line in message.covered or message.lines],
+            **_same({name: getattr(message, name) for name in message.__struct_fields__}, cls, "next_at", "attempts", "invoice_ids"),
         )
 
 
 class GateOut(BaseModel):
     """Whether anything may leave to an account, and what is on its way."""
 
-    account: str
+    account_id: str
     name: Text
     locale: str
     zone: Text
     paused: bool
-    paused_invoices: list[str]
+    paused_invoice_ids: list[str]
     contact_points: list[ContactPointOut]
     suppressed: list[SuppressionOut]
     stops: list[StopOut]
@@ -265,23 +265,23 @@ class GateOut(BaseModel):
     def of(cls, account: str, gate: Gate) -> Self:
         contacts = [{**_plain(c), "suppressed": gate.suppression(suppression_key(c.address))} for c in gate.contacts]
         return cls(
-            account=account,
+            account_id=account,
             name=gate.name,
             locale=gate.locale,
             zone=gate.zone,
             paused=gate.paused,
-            paused_invoices=list(gate.paused_invoices),
+            paused_invoice_ids=list(gate.paused_invoices),
             contact_points=[ContactPointOut(**each) for each in contacts],
-            suppressed=[SuppressionOut(address="" if s.address == "*" else s.address, why=s.why) for s in gate.suppressed],
-            stops=[StopOut(cause=s.cause, invoices=list(s.invoice_ids), since=s.since, overdue=s.overdue) for s in gate.stops],
+            suppressed=[SuppressionOut(address="" if s.address == "*" else s.address, reason=s.why) for s in gate.suppressed],
+            stops=[StopOut(cause=s.cause, invoice_ids=list(s.invoice_ids), since=s.since, overdue=s.overdue) for s in gate.stops],
             holds=_holds(gate),
             messages=[OpenMessageOut.of(message) for message in gate.messages],
         )
 
 
 def _holds(gate: Gate) -> list[HoldOut]:
-    disputed = [HoldOut(dispute=h.dispute_id, invoice=h.invoice_id, state="open") for h in gate.holds if h.open]
-    return disputed + [HoldOut(dispute=h.dispute_id, invoice=h.invoice_id, state="awaiting_credit") for h in awaiting_credit(gate)]
+    disputed = [HoldOut(dispute_id=h.dispute_id, invoice_id=h.invoice_id, status="open") for h in gate.holds if h.open]
+    return disputed + [HoldOut(dispute_id=h.dispute_id, invoice_id=h.invoice_id, status="awaiting_credit") for h in awaiting_credit(gate)]
 
 
 def _plain(struct: Any) -> dict[str, Any]:

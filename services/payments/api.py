@@ -30,7 +30,7 @@ pages = APIRouter(include_in_schema=False)
 
 Reads = Annotated[Caller, Depends(authorised("payments", "read"))]
 Writes = Annotated[Caller, Depends(authorised("payments", "write"))]
-State = Annotated[Literal["open", "settled"] | None, Query(description="Only invoices in this state.")]
+Status = Annotated[Literal["open", "settled"] | None, Query(description="Only invoices that stand so.")]
 
 INVOICES = Listing("payments.invoices", date, str, str)
 PAYMENTS = Listing("payments.payments", date, str, str)
@@ -91,19 +91,19 @@ async def create_payment_link(
 
 
 @router.get("/invoices", summary="List a creditor's invoices")
-async def list_invoices(caller: Reads, request: Request, asked: InvoicesAsked, state: State = None) -> Page[schemas.InvoiceOut]:
+async def list_invoices(caller: Reads, request: Request, asked: InvoicesAsked, status: Status = None) -> Page[schemas.InvoiceOut]:
     """By due date, then account and invoice."""
     async with reading(request, caller.tenant) as tx:
-        return await _invoices(tx, caller.tenant, None, state, asked)
+        return await _invoices(tx, caller.tenant, None, status, asked)
 
 
 @router.get("/accounts/{account}/invoices", summary="List an account's invoices")
 async def list_account_invoices(
-    caller: Reads, request: Request, account: AccountId, asked: InvoicesAsked, state: State = None
+    caller: Reads, request: Request, account: AccountId, asked: InvoicesAsked, status: Status = None
 ) -> Page[schemas.InvoiceOut]:
     """By due date, then invoice."""
     async with _known(request, caller.tenant, account) as tx:
-        return await _invoices(tx, caller.tenant, account, state, asked)
+        return await _invoices(tx, caller.tenant, account, status, asked)
 
 
 @router.get("/payments", summary="List a creditor's payments")
@@ -207,8 +207,8 @@ async def _known(request: Request, tenant: str, account: str) -> AsyncIterator[C
         yield tx
 
 
-async def _invoices(tx: Connection, tenant: str, account: str | None, state: str | None, asked: Asked) -> Page[schemas.InvoiceOut]:
-    rows = await store.invoices(tx, tenant, account, state, asked.after, asked.limit + 1)
+async def _invoices(tx: Connection, tenant: str, account: str | None, status: str | None, asked: Asked) -> Page[schemas.InvoiceOut]:
+    rows = await store.invoices(tx, tenant, account, status, asked.after, asked.limit + 1)
     return INVOICES.page(
         asked, rows, key=lambda row: (row[1].due_on, row[0], row[1].invoice_id), item=lambda row: schemas.InvoiceOut.of(*row)
     )

@@ -42,6 +42,7 @@ Code = Annotated[str, StringConstraints(max_length=64), AfterValidator(_printabl
 KnownCurrency = Annotated[Currency, AfterValidator(_known)]
 Day = Annotated[date, BeforeValidator(_day)]
 Days = Annotated[int, Field(strict=True, ge=1, le=90)]
+_STATUS = Field(validation_alias="state")
 InvoiceIds = Annotated[list[Identity], Field(max_length=100)]
 
 
@@ -132,7 +133,7 @@ class PaymentOut(BaseModel):
 
     account_id: str
     payment_id: str
-    state: Literal["received", "partly_returned", "returned"]
+    status: Literal["received", "partly_returned", "returned"] = _STATUS
     currency: str
     amount: str
     received_on: date
@@ -155,7 +156,7 @@ class InvoiceOut(BaseModel):
     account_id: str
     invoice_id: str
     kind: str
-    state: Literal["open", "settled"]
+    status: Literal["open", "settled"] = _STATUS
     currency: str
     amount: str
     credited: str

@@ -239,4 +239,4 @@ async def remind_now(
 
     Answers 409 with the reason when nothing may be sent. Send an Idempotency-Key: without one, a repeated request is another reminder.
     """
-    return await obey(request, caller.tenant, account, RemindNow(tuple(wanted.invoices), wanted.any_hour), asked, status=201)
+    return await obey(request, caller.tenant, account, RemindNow(tuple(wanted.invoice_ids), wanted.any_hour), asked, status=201)

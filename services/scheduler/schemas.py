@@ -38,7 +38,6 @@ def _day(value: object) -> object:
 Day = Annotated[date, BeforeValidator(_day), Field(le=_LAST_DAY)]
 Text = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 """What the store keeps as an empty text is null."""
-_INVOICE = Field(validation_alias="invoice_id")
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_said)]
 """Why a person does something; it is recorded."""
 
@@ -59,7 +58,7 @@ class PauseIn(_Asked):
 class ReminderIn(_Asked):
     """A reminder that a person asks for."""
 
-    invoices: list[Identity] = Field(default=[], max_length=1000, description="None: everything that is open.")
+    invoice_ids: list[Identity] = Field(default=[], max_length=1000, description="None: everything that is open.")
     any_hour: bool = Field(default=False, strict=True, description="Although the policy's window is closed: a person answers for it.")
 
 
@@ -67,14 +66,14 @@ class PausesOut(BaseModel):
     """What people hold on an account now."""
 
     paused: bool = Field(description="The whole account.")
-    paused_invoices: list[str] = Field(description="Invoices held one by one.")
+    paused_invoice_ids: list[str] = Field(description="Invoices held one by one.")
     next_action_at: datetime | None
 
 
 class LeftOutOut(BaseModel):
     """An invoice that a manual reminder does not cover, and why."""
 
-    invoice: str
+    invoice_id: str
     reason: str
 
 
@@ -86,7 +85,7 @@ class RemindedOut(BaseModel):
     valid_until: datetime
     stage: str
     channels: list[str]
-    invoices: list[str]
+    invoice_ids: list[str]
     left_out: list[LeftOutOut]
 
 
@@ -144,13 +143,13 @@ class OpenOut(BaseModel):
 
     currency: str
     open: str
-    invoices: int
+    open_invoices: int
 
 
 class AccountSummary(BaseModel):
     """An account in a list."""
 
-    account: str
+    account_id: str
     next_action_at: datetime | None = Field(description="When it is decided on next; null: nothing is ahead.")
     parked_since: datetime | None = Field(description="Set while a record that cannot be folded holds everything of the account back.")
     paused: bool
@@ -162,7 +161,7 @@ class AccountSummary(BaseModel):
 
 
 def _summary(row: AccountRow) -> dict[str, Any]:
-    told = {"account": row.account_id, "next_action_at": row.next_action_at, "parked_since": row.parked_at}
+    told = {"account_id": row.account_id, "next_action_at": row.next_action_at, "parked_since": row.parked_at}
     return {**told, "paused": "" in row.state.pauses, "open": _open(row.state)}
 
 
@@ -171,13 +170,13 @@ def _open(account: Account) -> list[OpenOut]:
     for item in account.items.values():
         if item.known:
             sums.setdefault(item.currency, []).append(item.open_minor)
-    return [OpenOut(currency=code, open=decimal_text(sum(each), code), invoices=len(each)) for code, each in sorted(sums.items())]
+    return [OpenOut(currency=code, open=decimal_text(sum(each), code), open_invoices=len(each)) for code, each in sorted(sums.items())]
 
 
 class NextStepOut(BaseModel):
     """The step an invoice is at next."""
 
-    invoice: str = _INVOICE
+    invoice_id: str
     step: str
     stage: str
     on: date = Field(description="The step's own date.")
@@ -188,7 +187,7 @@ class NextStepOut(BaseModel):
 class ItemOut(BaseModel):
     """An open invoice."""
 
-    invoice: str = _INVOICE
+    invoice_id: str
     currency: str
     open: str
     issued_on: date
@@ -242,10 +241,10 @@ class DecisionOut(_Row):
     """One recorded decision on one step of one invoice. A later one of the same step takes the place of an earlier one."""
 
     kind: Literal["decision"] = "decision"
-    account: str = Field(validation_alias="account_id")
+    account_id: str
     seq: int = Field(description="Counts the account's decisions.")
     at: datetime
-    invoice: str = _INVOICE
+    invoice_id: str
     step: Text = Field(description="Null: covered by a contact of that day without a step of its own.")
     on: date = Field(description="The step's own date, or the contact's.")
     outcome: Literal["due", "not_sent", "deferred"]
@@ -272,7 +271,7 @@ class PauseOut(_Row):
 
     kind: Literal["pause"] = "pause"
     at: datetime
-    invoice: Text = Field(validation_alias="invoice_id", description="Null: the whole account.")
+    invoice_id: Text = Field(description="Null: the whole account.")
     action: Literal["paused", "resumed", "ended"]
     reason: Text
     until: date | None
@@ -301,7 +300,7 @@ class StandingDecision(DecisionOut):
 class WhyOut(BaseModel):
     """Why reminders went or did not go, as recorded, and what comes next, were nothing to change."""
 
-    account: str
+    account_id: str
     next_action_at: datetime | None
     parked_since: datetime | None
     zone: str
@@ -319,4 +318,4 @@ class WhyOut(BaseModel):
     def of(cls, row: AccountRow, why: Explanation, decided: list[StandingDecision], *, more: bool) -> Self:
         told: dict[str, Any] = msgspec.to_builtins(why, builtin_types=(date, datetime))
         told["holds"] = {hold.invoice_id: list(hold.reasons) for hold in why.holds}
-        return cls(**told, account=row.account_id, parked_since=row.parked_at, decided=decided, more_decided=more)
+        return cls(**told, account_id=row.account_id, parked_since=row.parked_at, decided=decided, more_decided=more)

@@ -32,8 +32,7 @@ def estate(kafka: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 async def _start(estate: Estate) -> None:
-    await estate.run("migrate")
-    await estate.run("topics")
+    await asyncio.gather(estate.run("migrate"), estate.run("topics"))
     await estate.start()
 
 

@@ -88,7 +88,7 @@ async def test_a_payment_before_its_invoice_waits_for_it_and_silences_it(world: 
     await world.settle()
 
     assert [balance["reserved"] for balance in early["balances"]] == ["100.00"]
-    assert (await world.every("payments", "/invoices"))[0]["state"] == "settled"
+    assert (await world.every("payments", "/invoices"))[0]["status"] == "settled"
     assert world.mails("a1") == []
 
 
@@ -122,7 +122,7 @@ async def _end_state(world: World) -> dict[str, Any]:
     return {name: sorted((_timeless(item) for item in items), key=str) for name, items in lists.items()}
 
 
-_PASSING = ("opened_at", "updated_at", "version", "next_action_at", "invoice_state_when_opened", "message_id")
+_PASSING = ("opened_at", "updated_at", "version", "next_action_at", "invoice_status_when_opened", "message_id")
 
 
 def _timeless(item: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ async def test_a_payment_silences_its_invoice_and_no_other(world: World) -> None
     account = await world.get("scheduler", "/accounts/a1")
 
     assert balance["balances"] == [{"currency": "EUR", "open": "100.00", "open_invoices": 1, "credit": "0.00", "reserved": "0.00"}]
-    assert [item["invoice"] for item in account["items"]] == ["R-2"]
+    assert [item["invoice_id"] for item in account["items"]] == ["R-2"]
     assert len(world.mails("a1")) == 1
 
 
@@ -56,7 +56,7 @@ async def test_a_dispute_holds_its_invoice_and_found_invalid_lets_it_go_on(world
 
     await world.post("disputes", "/accounts/a1/disputes/d1/resolve", {"outcome": "invalid"})
     await world.settle()
-    await world.post("scheduler", "/accounts/a1/reminders", {"invoices": ["R-1"]})
+    await world.post("scheduler", "/accounts/a1/reminders", {"invoice_ids": ["R-1"]})
     await world.settle()
 
     assert ["R-2" in text and "R-1" not in text for text in held] == [True]

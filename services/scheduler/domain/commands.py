@@ -44,7 +44,7 @@ class RemindNow(msgspec.Struct, frozen=True):
     """Although the policy's window is closed: a person answers for it."""
 
 
-class Pauses(msgspec.Struct, frozen=True, rename={"paused_invoice_ids": "paused_invoices"}):
+class Pauses(msgspec.Struct, frozen=True):
     """Answer to pausing and resuming: what a person holds now."""
 
     paused: bool
@@ -52,14 +52,14 @@ class Pauses(msgspec.Struct, frozen=True, rename={"paused_invoice_ids": "paused_
     next_action_at: datetime | None
 
 
-class LeftOut(msgspec.Struct, frozen=True, rename={"invoice_id": "invoice"}):
+class LeftOut(msgspec.Struct, frozen=True):
     """An invoice that a manual reminder does not cover, and why."""
 
     invoice_id: str
     reason: str
 
 
-class Reminded(msgspec.Struct, frozen=True, rename={"invoice_ids": "invoices"}):
+class Reminded(msgspec.Struct, frozen=True):
     """Answer to RemindNow: the reminder as it was decided. Whether it leaves is the notifier's gate to say."""
 
     reminder_id: str

@@ -26,7 +26,7 @@ async def test_an_invoice_that_is_settled_or_unknown_can_be_disputed(disputes: R
         await disputes.publish(issued())
         await disputes.publish(settled())
     made = await opened(disputes)
-    assert (made["status"], made["invoice_state"], made["invoice_state_when_opened"]) == ("opened", state, state)
+    assert (made["status"], made["invoice_status"], made["invoice_status_when_opened"]) == ("opened", state, state)
     await disputes.settle()
     assert len(disputes.said(DisputeRegistered)) == 1
 

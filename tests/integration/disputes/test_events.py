@@ -24,11 +24,11 @@ async def test_a_dispute_is_registered_under_its_cause_and_can_be_read(disputes:
 async def test_a_dispute_before_its_invoice_is_recorded_and_completed_by_it(disputes: Running) -> None:
     await disputes.publish(raised(currency=""))
     early = await read(disputes)
-    assert (early["currency"], early["invoice_state"], early["invoice_open"]) == (None, "unknown", None)
+    assert (early["currency"], early["invoice_status"], early["invoice_open"]) == (None, "unknown", None)
     await disputes.publish(issued())
     late = await read(disputes)
-    assert (late["currency"], late["invoice_state"], late["invoice_open"]) == ("USD", "open", "100.00")
-    assert late["invoice_state_when_opened"] == "unknown"
+    assert (late["currency"], late["invoice_status"], late["invoice_open"]) == ("USD", "open", "100.00")
+    assert late["invoice_status_when_opened"] == "unknown"
     assert len(disputes.said(DisputeRegistered)) == 1
 
 
@@ -37,7 +37,7 @@ async def test_a_dispute_of_a_settled_invoice_is_recorded(disputes: Running) -> 
     await disputes.publish(settled())
     await disputes.publish(raised())
     seen = await read(disputes)
-    assert (seen["status"], seen["invoice_state_when_opened"], seen["invoice_open"]) == ("opened", "settled", "0.00")
+    assert (seen["status"], seen["invoice_status_when_opened"], seen["invoice_open"]) == ("opened", "settled", "0.00")
     assert len(disputes.said(DisputeRegistered)) == 1
 
 
@@ -102,7 +102,7 @@ async def test_facts_in_any_order_end_in_the_same_dispute(disputes: Running, ord
     for name in order:
         await disputes.publish(FACTS[name])
     seen = await read(disputes)
-    assert (seen["status"], seen["outcome"], seen["credit_amount"], seen["invoice_state"]) == ("resolved", "valid", "40.00", "settled")
+    assert (seen["status"], seen["outcome"], seen["credit_amount"], seen["invoice_status"]) == ("resolved", "valid", "40.00", "settled")
     (resolved,) = disputes.said(DisputeResolved)
     assert (resolved.credit_minor, resolved.credit_whole, resolved.version) == (4_000, False, 2)
 

@@ -28,7 +28,7 @@ async def test_messages_are_listed_by_account_and_status_page_by_page(notifier: 
     assert seen == ["r0", "r1", "r2", "r3", "r4", "waits"]
     page = (await notifier.client.get("/v1/creditors/acme/messages", params={"status": "pending"})).json()
     (message,) = page["items"]
-    assert (message["reminder_id"], message["reason"], message["invoices"]) == ("waits", "stop_unresolved", ["i9"])
+    assert (message["reminder_id"], message["reason"], message["invoice_ids"]) == ("waits", "stop_unresolved", ["i9"])
 
 
 async def test_a_gate_shows_what_keeps_messages_in(notifier: Notifier) -> None:
@@ -36,8 +36,8 @@ async def test_a_gate_shows_what_keeps_messages_in(notifier: Notifier) -> None:
     await notifier.publish(money("p1", "i1"), event_id="pay-1")
     await notifier.publish(due(item("i1")))
     gate = (await notifier.client.get(f"{ACCOUNT}/gate")).json()
-    assert [(stop["cause"], stop["invoices"]) for stop in gate["stops"]] == [("payment:p1:pay-1", ["i1"])]
-    assert gate["holds"] == [{"dispute": "d1", "invoice": "i2", "state": "open"}]
+    assert [(stop["cause"], stop["invoice_ids"]) for stop in gate["stops"]] == [("payment:p1:pay-1", ["i1"])]
+    assert gate["holds"] == [{"dispute_id": "d1", "invoice_id": "i2", "status": "open"}]
     assert [point["address"] for point in gate["contact_points"]] == [MAIL, PHONE]
     assert [(message["reminder_id"], message["waiting"]) for message in gate["messages"]] == [("r1", True)]
 
@@ -133,7 +133,7 @@ async def test_an_account_id_with_a_slash_is_one_account(notifier: Notifier) -> 
     person.account_id = "2013/001 ä"
     await notifier.publish(person)
     answer = await notifier.client.get("/v1/creditors/acme/accounts/2013%2F001%20%C3%A4/gate")
-    assert (answer.status_code, answer.json()["account"]) == (200, "2013/001 ä")
+    assert (answer.status_code, answer.json()["account_id"]) == (200, "2013/001 ä")
 
 
 ROUTES = [

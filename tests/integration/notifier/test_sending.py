@@ -66,7 +66,7 @@ async def test_a_refused_recipient_falls_back_to_the_next_channel_for_good(notif
     await notifier.publish(due(item("i2"), key="r2"))
     assert [(message.channel, message.to) for message in inbox.received] == [("sms", PHONE), ("sms", PHONE)]
     gate = (await notifier.client.get("/v1/creditors/acme/accounts/a1/gate")).json()
-    assert gate["suppressed"] == [{"address": MAIL, "why": "undeliverable"}]
+    assert gate["suppressed"] == [{"address": MAIL, "reason": "undeliverable"}]
 
 
 async def test_a_recipient_refused_on_the_only_channel_fails(notifier: Notifier, inbox: LocalInbox) -> None:

@@ -24,7 +24,7 @@ async def test_a_payment_is_allocated_and_answered_part_by_part(payments: Runnin
     assert await post(payments, "payments", told()) == {
         "account_id": "a1",
         "payment_id": "p1",
-        "state": "received",
+        "status": "received",
         "currency": "EUR",
         "amount": "100.00",
         "received_on": "2013-01-10",
@@ -71,7 +71,7 @@ async def test_a_return_in_part_reopens_that_part(payments: Running) -> None:
     await payments.publish(invoice("i1", 10000))
     await post(payments, "payments", told())
     body = {"return_id": "r1", "payment_id": "p1", "kind": "chargeback", "currency": "EUR", "amount": "40"}
-    assert (await post(payments, "returns", body))["state"] == "partly_returned"
+    assert (await post(payments, "returns", body))["status"] == "partly_returned"
     (balance,) = (await payments.client.get(f"{ACCOUNT}/balance")).json()["balances"]
     assert balance == {"currency": "EUR", "open": "40.00", "open_invoices": 1, "credit": "0.00", "reserved": "0.00"}
 
@@ -114,8 +114,8 @@ async def test_invoices_are_paged_by_account_and_by_creditor_and_filtered(paymen
     await payments.publish(*(invoice(f"i{n}", 1000, due=f"2013-01-{20 - n}", account_id=f"a{n % 2}") for n in range(1, 8)))
     await payments.publish(payment("p1", 1000, "i4", account_id="a0"))
     assert await ids(payments, "/invoices") == ["i7", "i6", "i5", "i4", "i3", "i2", "i1"]
-    assert await ids(payments, "/invoices", state="open") == ["i7", "i6", "i5", "i3", "i2", "i1"]
-    assert await ids(payments, "/invoices", state="settled") == ["i4"]
+    assert await ids(payments, "/invoices", status="open") == ["i7", "i6", "i5", "i3", "i2", "i1"]
+    assert await ids(payments, "/invoices", status="settled") == ["i4"]
     assert await ids(payments, "/accounts/a0/invoices") == ["i6", "i4", "i2"]
 
 
@@ -246,7 +246,7 @@ async def test_other_commands_refuse_what_cannot_be(payments: Running) -> None:
 
 
 async def test_lists_refuse_what_cannot_be(payments: Running) -> None:
-    for query in ("state=paid", "limit=0", "limit=501", "limit=x", "cursor=%00"):
+    for query in ("status=paid", "limit=0", "limit=501", "limit=x", "cursor=%00"):
         assert (await payments.client.get(f"{CREDITOR}/invoices?{query}")).status_code == 422, query
     cursor = (await payments.client.get(f"{CREDITOR}/payments?cursor=abc")).status_code
     assert cursor == 400

@@ -68,9 +68,9 @@ async def test_every_order_of_the_facts_ends_in_the_same_balances(payments: Runn
     for index in order:
         await payments.publish(FACTS[index])
     (listed,) = (await payments.client.get(f"{ACCOUNT}/invoices")).json()["items"]
-    assert (listed["open"], listed["credited"], listed["paid"], listed["state"]) == ("85.00", "15.00", "0.00", "open")
+    assert (listed["open"], listed["credited"], listed["paid"], listed["status"]) == ("85.00", "15.00", "0.00", "open")
     (paid,) = (await payments.client.get(f"{ACCOUNT}/payments")).json()["items"]
-    assert (paid["returned"], paid["state"], paid["allocations"]) == ("60.00", "returned", [])
+    assert (paid["returned"], paid["status"], paid["allocations"]) == ("60.00", "returned", [])
 
 
 async def test_a_returned_payment_reopens_what_it_paid(payments: Running) -> None:
@@ -85,7 +85,7 @@ async def test_a_valid_dispute_credits_what_is_open(payments: Running) -> None:
     resolved = dispute_pb2.DisputeResolved(**WHO, dispute_id="d1", invoice_id="i1", currency="EUR", **outcome)
     await payments.publish(invoice("i1", 6000), payment("p1", 2000, "i1"), resolved)
     (listed,) = (await payments.client.get(f"{ACCOUNT}/invoices")).json()["items"]
-    assert (listed["open"], listed["credited"], listed["paid"], listed["state"]) == ("0.00", "40.00", "20.00", "settled")
+    assert (listed["open"], listed["credited"], listed["paid"], listed["status"]) == ("0.00", "40.00", "20.00", "settled")
 
 
 async def test_a_batch_of_many_accounts_is_folded_and_adds_up(payments: Running) -> None:

@@ -46,11 +46,11 @@ async def test_an_account_shows_its_open_items_with_amounts_levels_holds_and_wha
     await scheduler.at("2013-01-14T00:00")
     account = await get(scheduler, A1)
     assert (account["zone"], account["settled"], account["waiting"]) == ("America/New_York", 1, [])
-    assert account["open"] == [{"currency": "USD", "open": "1234.55", "invoices": 2}]
+    assert account["open"] == [{"currency": "USD", "open": "1234.55", "open_invoices": 2}]
     assert account["next_action_at"] == "2013-01-15T14:00:00Z"
     second, first = account["items"]
-    assert (first["invoice"], first["open"], first["level"], first["holds"]) == ("I1", "1234.50", "due-7d", [])
-    assert (second["invoice"], second["due_on"], second["level"], second["holds"]) == ("I2", "2013-01-15", None, ["dispute D1"])
+    assert (first["invoice_id"], first["open"], first["level"], first["holds"]) == ("I1", "1234.50", "due-7d", [])
+    assert (second["invoice_id"], second["due_on"], second["level"], second["holds"]) == ("I2", "2013-01-15", None, ["dispute D1"])
     assert (second["next_step"]["step"], second["next_step"]["held_by"]) == ("due", "disputed")
 
 
@@ -68,8 +68,8 @@ async def test_accounts_come_in_pages_by_id(scheduler: Running) -> None:
     await scheduler.publish(*(issued(account=name) for name in names))
     found = await pages(scheduler, f"{ACME}/accounts", 2)
     assert [len(page) for page in found] == [2, 2, 1]
-    assert [item["account"] for page in found for item in page] == sorted(names, key=str.encode)
-    assert (await get(scheduler, f"{ACME}/accounts/%C3%A4%2F1"))["account"] == "ä/1"
+    assert [item["account_id"] for page in found for item in page] == sorted(names, key=str.encode)
+    assert (await get(scheduler, f"{ACME}/accounts/%C3%A4%2F1"))["account_id"] == "ä/1"
 
 
 async def test_the_timeline_tells_in_one_order_what_was_decided_what_became_of_it_and_who_paused(scheduler: Running) -> None:
@@ -112,7 +112,7 @@ async def test_why_shows_what_became_of_a_reminder(scheduler: Running) -> None:
 async def test_why_of_one_invoice_leaves_the_others_out(scheduler: Running) -> None:
     await scheduler.publish(issued("I1"), issued("I2"), settled("I2"))
     why = await get(scheduler, f"{A1}/why", invoice="I2")
-    assert ({each["invoice"] for each in why["decided"]}, why["next_steps"]) == ({"I2"}, [])
+    assert ({each["invoice_id"] for each in why["decided"]}, why["next_steps"]) == ({"I2"}, [])
     assert (why["silent_because"], why["next_action_at"]) == ("nothing_open", None)
     assert {each["reason"] for each in why["decided"]} == {"settled"}
     await get(scheduler, f"{A1}/why", status=404, invoice="I3")
@@ -122,9 +122,9 @@ async def test_decisions_of_the_whole_creditor_come_in_pages_by_account_and_numb
     await scheduler.publish(*(issued(account=name) for name in ("A2", "A1", "B")))
     await scheduler.at("2013-03-01T00:00")
     found = [decision for page in await pages(scheduler, f"{ACME}/decisions", 4) for decision in page]
-    assert [(each["account"], each["seq"]) for each in found] == [(name, seq) for name in ("A1", "A2", "B") for seq in (1, 2, 3)]
-    assert {key: found[0][key] for key in ("invoice", "step", "on", "outcome", "reason", "planned_on", "policy", "policy_version")} == {
-        "invoice": "I1",
+    assert [(each["account_id"], each["seq"]) for each in found] == [(name, seq) for name in ("A1", "A2", "B") for seq in (1, 2, 3)]
+    assert {key: found[0][key] for key in ("invoice_id", "step", "on", "outcome", "reason", "planned_on", "policy", "policy_version")} == {
+        "invoice_id": "I1",
         "step": "due-7d",
         "on": "2013-01-13",
         "outcome": "due",

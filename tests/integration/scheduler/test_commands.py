@@ -22,7 +22,7 @@ async def owing(scheduler: Running) -> Running:
 
 async def test_a_paused_account_is_silent_until_it_is_resumed_and_others_are_told(owing: Running) -> None:
     answer = await owing.client.put(PAUSE, json={"reason": "asked to wait"})
-    assert answer.json() == {"paused": True, "paused_invoices": [], "next_action_at": "2013-01-13T09:00:00Z"}
+    assert answer.json() == {"paused": True, "paused_invoice_ids": [], "next_action_at": "2013-01-13T09:00:00Z"}
     await owing.at("2013-01-19T00:00")
     assert owing.said(ReminderDue) == []
     assert (await owing.client.delete(PAUSE, params={"reason": "they wrote"})).json()["paused"] is False
@@ -33,7 +33,7 @@ async def test_a_paused_account_is_silent_until_it_is_resumed_and_others_are_tol
 
 async def test_a_paused_invoice_is_left_out_until_its_day(owing: Running) -> None:
     answer = await owing.client.put(I1_PAUSE, json={"reason": "being checked", "until": "2013-01-20"})
-    assert answer.json()["paused_invoices"] == ["I1"]
+    assert answer.json()["paused_invoice_ids"] == ["I1"]
     await owing.at("2013-01-21T00:00")
     sent = [(reminder.items[0].invoice_id, reminder.items[0].step) for reminder in owing.said(ReminderDue)]
     assert sorted(sent) == [("I1", "due"), ("I2", "due"), ("I2", "due-7d")]
@@ -49,9 +49,9 @@ async def test_a_pause_that_would_be_over_or_is_of_nothing_known_is_refused(owin
 
 
 async def test_a_person_reminds_now_and_it_counts_as_a_contact(owing: Running) -> None:
-    answer = await owing.client.post(REMINDERS, json={"invoices": ["I1"]})
+    answer = await owing.client.post(REMINDERS, json={"invoice_ids": ["I1"]})
     told = answer.json()
-    assert (answer.status_code, told["invoices"], told["left_out"], told["planned_on"]) == (201, ["I1"], [], "2013-01-12")
+    assert (answer.status_code, told["invoice_ids"], told["left_out"], told["planned_on"]) == (201, ["I1"], [], "2013-01-12")
     await owing.settle()
     (reminder,) = owing.said(ReminderDue)
     assert (reminder.reminder_id, reminder.manual, [item.invoice_id for item in reminder.items]) == (told["reminder_id"], True, ["I1"])
@@ -61,7 +61,7 @@ async def test_a_person_reminds_now_and_it_counts_as_a_contact(owing: Running) -
 async def test_a_manual_reminder_without_a_body_covers_what_is_open_and_says_what_it_leaves_out(owing: Running) -> None:
     await owing.publish(disputed("I2"))
     told = (await owing.client.post(REMINDERS)).json()
-    assert (told["invoices"], told["left_out"]) == (["I1"], [{"invoice": "I2", "reason": "disputed"}])
+    assert (told["invoice_ids"], told["left_out"]) == (["I1"], [{"invoice_id": "I2", "reason": "disputed"}])
 
 
 async def test_the_same_request_under_one_key_is_one_reminder(owing: Running) -> None:
@@ -70,7 +70,7 @@ async def test_the_same_request_under_one_key_is_one_reminder(owing: Running) ->
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
     await owing.settle()
     assert len(owing.said(ReminderDue)) == 1
-    other = await owing.client.post(REMINDERS, json={"invoices": ["I1"]}, headers=keyed)
+    other = await owing.client.post(REMINDERS, json={"invoice_ids": ["I1"]}, headers=keyed)
     assert (other.status_code, other.json()["title"]) == (422, "Idempotency key reused")
     await owing.client.post(REMINDERS, json={})
     await owing.settle()
@@ -84,7 +84,7 @@ async def test_nothing_is_sent_where_nothing_may_be_and_the_answer_says_what_to_
     assert (await owing.client.post(REMINDERS, json={"any_hour": True})).status_code == 201
     await owing.publish(settled("I1"), settled("I2"))
     assert (await owing.client.post(REMINDERS, json={"any_hour": True})).json()["detail"].startswith("settled")
-    assert (await owing.client.post(REMINDERS, json={"invoices": ["I9"]})).status_code == 404
+    assert (await owing.client.post(REMINDERS, json={"invoice_ids": ["I9"]})).status_code == 404
     assert (await owing.client.post("/v1/creditors/acme/accounts/A9/reminders")).status_code == 404
 
 
@@ -92,4 +92,4 @@ async def test_an_id_with_a_slash_is_sent_escaped(owing: Running) -> None:
     await owing.publish(issued("2013/001", account="K/7"))
     path = "/v1/creditors/acme/accounts/K%2F7/invoices/2013%2F001/pause"
     answer = await owing.client.put(path, json={"reason": "x"})
-    assert answer.json()["paused_invoices"] == ["2013/001"]
+    assert answer.json()["paused_invoice_ids"] == ["2013/001"]

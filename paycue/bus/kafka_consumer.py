@@ -1,0 +1,136 @@
+"""A member of a Kafka consumer group through aiokafka: explicit offsets, nothing committed by itself, bytes as they came.
+
+It never decodes: a deserializer that raises inside the client loses other partitions' records.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from paycue.bus.bus import BusError, Fence
+from paycue.bus.envelope import Record
+from paycue.bus.flow import Flow, TopicPartition
+
+_STOP_SECONDS = 5
+_ANSWER_SECONDS = 5
+
+CONSUMER: dict[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+    "isolation_level": "read_committed",
+    "partition_assignment_strategy": (RangePartitionAssignor,),
+    "rebalance_timeout_ms": 60_000,
+    "session_timeout_ms": 10_000,
+    "heartbeat_interval_ms": 3_000,
+    "max_poll_interval_ms": 300_000,
+    # A first fetch that waits hides in every latency figure; an idle partition costs a request every 100 ms.
+    "fetch_max_wait_ms": 100,
+    "max_partition_fetch_bytes": 4_194_304,
+}
+
+
+async def stop_within(client: Any) -> None:
+    """`stop()` of an idempotent producer hangs while the broker is down."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await client.stop()
+    except (TimeoutError, KafkaError):
+        return
+
+
+class _Revocation(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells the consumer before partitions go. aiokafka swallows what is raised here, so nothing may be."""
+
+    def __init__(self, consumer: "KafkaConsumer") -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        lost = frozenset(self._consumer.own(tp) for tp in revoked)
+        await self._consumer.before_revoke(lost)
+        self._consumer.letting_go |= lost
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Positions come from the group's commits."""
+        self._consumer.letting_go = frozenset()
+
+
+class KafkaConsumer:
+    """A member of a Kafka consumer group."""
+
+    def __init__(
+        self, client: Mapping[str, Any], prefix: str, flow: Flow, group: str, topics: tuple[str, ...], before_revoke: Fence
+    ) -> None:
+        self.group, self.topics, self.before_revoke = group, topics, before_revoke
+        self._prefix, self._flow, self._servers = prefix, flow, client["bootstrap_servers"]
+        self.letting_go: frozenset[TopicPartition] = frozenset()
+        """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
+        self._client = AIOKafkaConsumer(**client, group_id=prefix + group, **CONSUMER)
+
+    async def start(self) -> None:
+        self._client.subscribe([self._prefix + topic for topic in self.topics], listener=_Revocation(self))
+        try:
+            await self._client.start()
+        except KafkaError as error:
+            raise BusError(f"no Kafka answers at {self._servers}: {error}") from error
+
+    def own(self, tp: Any) -> TopicPartition:
+        return tp.topic.removeprefix(self._prefix), tp.partition
+
+    def _theirs(self, tp: TopicPartition) -> KafkaPartition:
+        return KafkaPartition(self._prefix + tp[0], tp[1])
+
+    def assigned(self) -> frozenset[TopicPartition]:
+        return frozenset(map(self.own, self._client.assignment())) - self.letting_go
+
+    async def poll(self, most: int) -> dict[TopicPartition, list[Record]]:
+        polled = await self._client.getmany(timeout_ms=200, max_records=most)
+        return {self.own(tp): [self._record(r) for r in records] for tp, records in polled.items() if records}
+
+    def _record(self, r: Any) -> Record:
+        headers = tuple((name, value or b"") for name, value in r.headers)
+        return Record(r.topic.removeprefix(self._prefix), r.partition, r.offset, r.key, r.value, headers)
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        mine = {self._theirs(tp): offset for tp, offset in offsets.items() if tp in self.assigned()}
+        if not mine:
+            return
+        try:
+            await self._client.commit(mine)
+        except (CommitFailedError, IllegalStateError):
+            return  # The group moved on: the next owner folds the batch again, and the inbox makes that a no-op.
+        except KafkaError as error:
+            raise BusError(f"offsets of {self.group} were not committed: {error!r}") from error
+        for tp, offset in mine.items():
+            self._flow.commit(self.group, *self.own(tp), offset)
+
+    def rewind(self, offsets: Mapping[TopicPartition, int]) -> None:
+        for tp, offset in offsets.items():
+            if tp in self.assigned():
+                self._client.seek(self._theirs(tp), offset)
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        self._client.pause(*(self._theirs(tp) for tp in partitions if tp in self.assigned()))
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        self._client.resume(*(self._theirs(tp) for tp in partitions if tp in self.assigned()))
+
+    async def lag(self) -> dict[TopicPartition, int]:
+        # Against the position and not the commit: where nothing is left to read, nothing is ever committed.
+        return {self.own(tp): await self._behind(tp) for tp in self._client.assignment()}
+
+    async def _behind(self, tp: KafkaPartition) -> int:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                position: int = await self._client.position(tp)
+            return max(0, (self._client.highwater(tp) or 0) - position)
+        except (KafkaError, AssertionError) as error:
+            # A rebalance took the partition meanwhile; who has it now measures it.
+            raise BusError(f"the position of {self.group} in {tp.topic}/{tp.partition} is not known: {error!r}") from error
+
+    async def stop(self) -> None:
+        await stop_within(self._client)
