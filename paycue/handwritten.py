@@ -32,12 +32,24 @@ class HandwrittenError(Exception):
 def read(source: Path | str, name: str = "") -> "Node":
     """The root mapping of a file (a Path) or of a text (a str); `name` is what errors call it. Raises HandwrittenError."""
     file = name or (str(source) if isinstance(source, Path) else "text")
-    text = _load(source, file) if isinstance(source, Path) else source
+    text = text_of(source, file) if isinstance(source, Path) else source
     if len(text) > _LONGEST:
         raise HandwrittenError(file, 0, "", f"{len(text)} characters", f"at most {_LONGEST}")
     root = Node(file, "", _compose(text, file))
     root.keys()
     return root
+
+
+def text_of(path: Path, file: str = "") -> str:
+    """The text of a file; errors call it `file`, or by its path. Raises HandwrittenError."""
+    file = file or str(path)
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise HandwrittenError(file, line, "", "bytes that are not UTF-8", "a text in UTF-8") from None
+    except OSError as error:
+        raise HandwrittenError(file, 0, "", (error.strerror or str(error)).lower(), "a file that can be read") from None
 
 
 class Node:
@@ -155,16 +167,6 @@ class Node:
             text = str(self._node.value)
             return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
         return "a list" if isinstance(self._node, yaml.SequenceNode) else "keys with values"
-
-
-def _load(path: Path, file: str) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise HandwrittenError(file, line, "", "bytes that are not UTF-8", "a text in UTF-8") from None
-    except OSError as error:
-        raise HandwrittenError(file, 0, "", (error.strerror or str(error)).lower(), "a file that can be read") from None
 
 
 def _compose(text: str, file: str) -> yaml.Node:

@@ -13,6 +13,7 @@ from paycue.cli.progress import err
 from paycue.cli.replay import load, run
 from paycue.cli.shown import show_report
 from paycue.cli.up import PORTS, free_port, show_addresses
+from paycue.handwritten import text_of
 from paycue.installation import Installation
 from paycue.local.errors import LocalStackError
 from paycue.replay.report import Report, canonical
@@ -39,7 +40,7 @@ def command(keep: Annotated[bool, typer.Option("--keep", help="Leave it running 
     err.print("\n  [bold]A small ledger goes through real Kafka and real PostgreSQL[/bold]: invoices in, reminders out.\n")
     ledger = load(_EXAMPLE / "ledger.csv", _EXAMPLE / "mapping.yaml")
     policy = _EXAMPLE / "policy.yaml"
-    asked = Asked(ledger, policy.read_text("utf-8"), str(policy), "kafka", inbox=_RESULT / "inbox")
+    asked = Asked(ledger, text_of(policy), str(policy), "kafka", inbox=_RESULT / "inbox")
     run(asked, _show_and_keep if keep else _show)
 
 
@@ -47,7 +48,7 @@ async def _show(report: Report, house: Installation, runtimes: Sequence[Runtime]
     path = _RESULT / "report.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(canonical(report))
-    show_report(report, (_EXAMPLE / "policy.yaml").read_text("utf-8"), str(path))
+    show_report(report, text_of(_EXAMPLE / "policy.yaml"), str(path))
 
 
 async def _show_and_keep(report: Report, house: Installation, runtimes: Sequence[Runtime], key: str) -> None:

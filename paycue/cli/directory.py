@@ -30,7 +30,9 @@ def register(app: typer.Typer) -> None:
 
 @creditors.command("register")
 def register_creditor(
-    creditor: Annotated[str, typer.Argument(help="Its slug: lower-case letters, digits and hyphens, 32 at most.", parser=SLUG, metavar="CREDITOR")],
+    creditor: Annotated[
+        str, typer.Argument(help="Its slug: lower-case letters, digits and hyphens, 32 at most.", parser=SLUG, metavar="CREDITOR")
+    ],
     kafka: Kafka,
     name: Annotated[str, typer.Option(help="What debtors read.")],
     time_zone: Annotated[str, typer.Option("--zone", help="IANA zone of accounts that name none.")] = "UTC",

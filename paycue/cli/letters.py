@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 import uvloop
 from google.protobuf import json_format
-from rich.table import Table
+from google.protobuf.message import DecodeError
 
 from paycue.app import Service, discover
 from paycue.bus.flow import Flow
 from paycue.bus.fold import Folder
 from paycue.bus.kafka import KafkaBus, security
 from paycue.bus.letters import DeadLetter, StillPoison, replay, unresolved
-from paycue.bus.topics import event_classes
+from paycue.bus.topics import PACKAGE, event_classes
 from paycue.cli import quiet
 from paycue.cli.progress import out
 from paycue.clock import SystemClock
@@ -33,35 +33,37 @@ def register(app: typer.Typer) -> None:
 @letters.command("list")
 def list_(service: Annotated[str | None, typer.Option(help="One service; absent: all.")] = None) -> None:
     """List the dead letters that nobody has replayed or discarded."""
-    table = Table(box=None)
-    for title in ("service", "id", "account", "type", "where", "reason"):
-        table.add_column(title, overflow="fold")
-    for one in discover([service] if service else ()):
-        for letter in uvloop.run(_unresolved(one, None)):
-            where = f"{letter.topic}/{letter.partition}@{letter.offset}"
-            account = f"{letter.tenant}:{letter.account}" if letter.account else "-"
-            table.add_row(one.name, str(letter.id), account, _kind(letter), where, letter.reason)
-    out.print(table if table.row_count else "  no dead letters")
+    found = [(one.name, letter) for one in discover([service] if service else ()) for letter in uvloop.run(_unresolved(one, None))]
+    for name, letter in found:
+        account = f"account {letter.tenant}:{letter.account} is parked" if letter.account else "no account is parked"
+        where = f"{_kind(letter)} at {_where(letter)}, {account}"
+        out.print(f"{name} {letter.id}: {where}: {' '.join(letter.reason.split())}", markup=False, highlight=False, soft_wrap=True)
+    if not found:
+        out.print("  no dead letters")
+
+
+Service_ = Annotated[str, typer.Argument(metavar="SERVICE", help="The service that could not fold it.")]
+Letter = Annotated[int, typer.Argument(metavar="ID", help="As listed.")]
 
 
 @letters.command("show")
-def show(service: str, letter_id: int) -> None:
+def show(service: Service_, letter_id: Letter) -> None:
     """Show one dead letter with its headers and, where it can be read, its event."""
     letter = _one(service, letter_id)
-    out.print(f"{letter.reason}\n{letter.topic}/{letter.partition}@{letter.offset}, {letter.at}", markup=False, highlight=False)
+    out.print(f"{letter.reason}\n{_where(letter)}, {letter.at}", markup=False, highlight=False, soft_wrap=True)
     for name, value in letter.headers.items():
-        out.print(f"  {name}: {value}", markup=False, highlight=False)
-    out.print(_readable(letter), markup=False)
+        out.print(f"  {name}: {value}", markup=False, highlight=False, soft_wrap=True)
+    out.print(_readable(letter), markup=False, highlight=False, soft_wrap=True)
 
 
 @letters.command("replay")
-def replay_(service: str, letter_id: int) -> None:
+def replay_(service: Service_, letter_id: Letter) -> None:
     """Fold the letter's account again: its dead letters and all that waits behind them. Nothing changes unless all of it goes through."""
     _again(service, letter_id, discard=False)
 
 
 @letters.command("discard")
-def discard(service: str, letter_id: int) -> None:
+def discard(service: Service_, letter_id: Letter) -> None:
     """Give a letter up for good, and let its account go on with what waits behind it."""
     _again(service, letter_id, discard=True)
 
@@ -114,8 +116,13 @@ async def _folder(service: Service) -> AsyncIterator[Folder]:
         await database.close()
 
 
+def _where(letter: DeadLetter) -> str:
+    return f"{letter.topic}/{letter.partition}@{letter.offset}" if letter.topic else "a timer"
+
+
 def _kind(letter: DeadLetter) -> str:
-    return letter.headers.get("ce_type", "-").rpartition(".")[2]
+    """The event's type in short, with its package where that is not ours."""
+    return letter.headers.get("ce_type", "no type").removeprefix(f"{PACKAGE}.")
 
 
 def _readable(letter: DeadLetter) -> str:
@@ -124,5 +131,5 @@ def _readable(letter: DeadLetter) -> str:
         return (letter.value or b"").hex()
     try:
         return json_format.MessageToJson(event.FromString(letter.value))
-    except ValueError:
+    except (DecodeError, ValueError):
         return letter.value.hex()

@@ -11,6 +11,7 @@ import uvloop
 
 from paycue.cli.progress import bar, say
 from paycue.cli.shown import show_report, show_row_errors
+from paycue.handwritten import text_of
 from paycue.ledger import Ledger, load_ledger
 from paycue.observability import logs
 from paycue.replay.report import Report, canonical
@@ -48,7 +49,7 @@ def command(
     if not ledger.invoices:
         raise RuntimeError(f"{csv} has no good row to replay")
     _writable(report)
-    asked = Asked(ledger, policy.read_text("utf-8"), str(policy), bus.value, _day(from_), _day(to), inbox)
+    asked = Asked(ledger, text_of(policy), str(policy), bus.value, _day(from_), _day(to), inbox)
     made = run(asked)
     report.write_bytes(canonical(made))
     show_report(made, asked.policy, str(report))

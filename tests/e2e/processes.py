@@ -35,6 +35,7 @@ class Ended(NamedTuple):
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its PAYCUE_ variables, and with those given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PAYCUE_") or name == "PAYCUE_CACHE"}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # some thirty processes are started: compiling all of it takes each a second or two
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import time
-from pathlib import Path
 
 from paycue.handwritten import HandwrittenError, Node, read
 from services.scheduler.domain.policy import CHANNELS, CONSOLIDATIONS, DAYS, MIDNIGHT, STAGES, Policy, Step
@@ -22,9 +21,9 @@ _MOST_STEPS = 100
 _MOST_DAYS = 3650
 
 
-def read_policy(source: Path | str, name: str = "") -> Policy:
-    """The policy in a YAML file (a Path) or text (a str); `name` is what errors call it. Raises HandwrittenError."""
-    root = read(source, name).only("policy", "version", "consolidate", "window", "minimum_gap", "caps", "spread", "steps")
+def read_policy(text: str, name: str = "") -> Policy:
+    """The policy that a YAML text holds; `name` is what errors call it. Raises HandwrittenError."""
+    root = read(text, name).only("policy", "version", "consolidate", "window", "minimum_gap", "caps", "spread", "steps")
     for key, later in (("caps", "rule packs come in a later version"), ("spread", "every step fires when the window opens")):
         if (node := root.get(key)) is not None and node.text() != "none":
             node.fail(f"none ({later})")
