@@ -143,6 +143,8 @@ async def _watch(runtimes: Sequence[Runtime]) -> str:
         moves = runtimes[0].world.flow.moves
         still = still + _WATCH_SECONDS if lag and moves == seen else 0
         seen = moves
+        for runtime in runtimes:
+            metrics.LAST_PROGRESS.labels(runtime.service.name).set(still)
         if still >= _STUCK_SECONDS:
             metrics.WATCHDOG.labels(runtimes[0].service.name).inc()
             return f"{lag} records wait and nothing moved for {still} seconds"

@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+from google.protobuf.message import Message
 
 from paycue.bus import inbox, outbox, poison
 from paycue.bus.batch import Batch, Input
 from paycue.bus.bus import Bus
-from paycue.bus.envelope import Record, Undecodable, type_of
+from paycue.bus.envelope import Envelope, Record, Undecodable, type_of
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.intake import Fault, Taken, inputs_of, take
 from paycue.bus.topics import event_classes
@@ -143,12 +144,12 @@ class Folder:
             metrics.MISPLACED.labels(self.service, topic).inc(count)
 
     async def fold_due(self, most: int) -> int:
-        """Claim up to `most` accounts whose timer is due and fold `TimerFired` into each; how many that were."""
+        """Claim up to `most` accounts whose timer is due and fold `TimerFired` into each; how many that were. Raises TooMuchPoison."""
         claimed: list[Key] = []
         try:
             await self._fold_timers(most, claimed)
         except Exception as error:
-            if is_transient(error) or not claimed:
+            if is_transient(error) or isinstance(error, poison.TooMuchPoison) or not claimed:
                 raise
             if len(claimed) > 1:
                 return await self.fold_due(len(claimed) // 2)
@@ -171,7 +172,9 @@ class Folder:
         """What a timer decided cannot be stored: its account is parked, and the other timers go on."""
         fault = msgspec.structs.replace(_timer(key, self.clock.now()), event=_unstorable(error, key))
         async with self.transaction([key[0]]) as folding:
-            await poison.bury(folding.tx, self.store, await folding.fold([fault]))
+            batch = await folding.fold([fault])
+            await poison.bury(folding.tx, self.store, batch)
+        self._limits["timers"].count(batch.verdicts)
 
     async def obey(self, inputs: Sequence[Input]) -> list[Any]:
         """Fold commands in one transaction and return their answers. Raises Refused before anything changes."""
@@ -185,17 +188,21 @@ def _timer(key: Key, now: Any) -> Input:
 
 def _outcomes(taken: Sequence[Taken], batch: Batch) -> Counter[tuple[str, str, str]]:
     """How many records by topic, type, and what became of them; what was not even an input is a duplicate."""
-    outcomes = Counter((one.record.topic, _label(one.record), "duplicate") for one in taken)
+    outcomes = Counter((one.record.topic, _kind(one, one.record), "duplicate") for one in taken)
     for one, outcome in batch.outcomes:
         if one.record is not None:
-            topic, kind = one.record.topic, _label(one.record)
+            topic, kind = one.record.topic, _kind(one.event, one.record)
             outcomes[topic, kind, "duplicate"] -= 1
             outcomes[topic, kind, outcome] += 1
     return +outcomes
 
 
-def _label(record: Record) -> str:
-    """Any text may stand in the header; a label is one of a closed set."""
+def _kind(known: object, record: Record) -> str:
+    """The type as a label. Of what is not decoded any text may stand in the header, and a label is one of a closed set."""
+    if isinstance(known, Envelope):
+        return known.type
+    if isinstance(known, Message):
+        return known.DESCRIPTOR.full_name
     kind = type_of(record)
     return kind if kind is not None and kind in event_classes() else "unknown"
 

@@ -5,7 +5,8 @@ No Kafka transactions (aiokafka cannot fence them, and they cover no provider), 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -22,6 +23,7 @@ from paycue.bus.topics import Topic, topics
 from paycue.settings import KernelSettings
 
 _PUBLISH_SECONDS = 15
+_ANSWER_SECONDS = 10
 
 PRODUCER: dict[str, Any] = {
     "acks": "all",
@@ -72,18 +74,30 @@ class KafkaBus:
 
     async def start(self) -> None:
         await self._ready()
-        for name in topics():
-            self._counts[name] = await self._count(name)
-        lanes = {name: self._counts[name] for name, topic in topics().items() if topic.key == "account"}
+        async with self._admin() as admin:
+            existing = await self._existing(admin)
+        if missing := [name for name in topics() if name not in existing]:
+            raise BusError(f"there is no topic {self.prefix + missing[0]}; run `paycue topics` to create the topics")
+        self._counts = existing
+        lanes = {name: existing[name] for name, topic in topics().items() if topic.key == "account"}
         if len(set(lanes.values())) > 1:
             raise BusError(f"account-keyed topics must have the same number of partitions, found {lanes}")
 
-    async def _count(self, name: str) -> int:
-        producer = await self._ready()
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(**self.client)
         try:
-            return len(await producer.partitions_for(self.prefix + name))
-        except KafkaError as error:
-            raise BusError(f"the topic {self.prefix + name} cannot be read ({error}); run `paycue topics` to create the topics") from error
+            await admin.start()
+            yield admin
+        except (KafkaError, TimeoutError) as error:
+            raise BusError(f"the topics at {self.servers} cannot be read or changed: {error}") from error
+        finally:
+            await admin.close()
+
+    async def _existing(self, admin: AIOKafkaAdminClient) -> dict[str, int]:
+        """The partitions of those topics that exist, by name without the prefix."""
+        found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+        return {name: found[self.prefix + name] for name in topics() if self.prefix + name in found}
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._building:
@@ -98,18 +112,16 @@ class KafkaBus:
             return self._producer
 
     async def create_topics(self) -> None:
-        admin = AIOKafkaAdminClient(**self.client)
-        try:
-            await admin.start()
-            existing = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
-            wanted = {topic.name: topic for topic in map(self._new_topic, topics().values())}
+        wanted = {name: self._new_topic(topic) for name, topic in topics().items()}
+        async with self._admin() as admin:
+            existing = await self._existing(admin)
             if missing := [topic for name, topic in wanted.items() if name not in existing]:
                 _refuse_failed(await admin.create_topics(missing))
-        except KafkaError as error:
-            raise BusError(f"the topics cannot be created at {self.servers}: {error}") from error
-        finally:
-            await admin.close()
-        wrong = {name: existing[name] for name, topic in wanted.items() if existing.get(name, topic.num_partitions) != topic.num_partitions}
+                # Every broker hears of new topics a moment later.
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    while len(await self._existing(admin)) < len(wanted):
+                        await asyncio.sleep(0.05)
+        wrong = {name: count for name, count in existing.items() if count != wanted[name].num_partitions}
         if wrong:
             raise BusError(f"topics exist with other partition counts, which must not change in place: {wrong}")
 
@@ -129,12 +141,8 @@ class KafkaBus:
         """Remove this prefix's topics. Refused without a prefix."""
         if not self.prefix:
             raise ValueError("topics without a prefix are not deleted")
-        admin = AIOKafkaAdminClient(**self.client)
-        await admin.start()
-        try:
+        async with self._admin() as admin:
             await admin.delete_topics([self.prefix + name for name in topics()])
-        finally:
-            await admin.close()
 
     def partition(self, topic: str, key: bytes) -> int:
         hashed: int = murmur2(key) & 0x7FFFFFFF

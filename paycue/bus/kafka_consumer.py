@@ -5,6 +5,7 @@ It never decodes: a deserializer that raises inside the client loses other parti
 
 import asyncio
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
@@ -35,12 +36,17 @@ CONSUMER: dict[str, Any] = {
 
 
 async def stop_within(client: Any) -> None:
-    """`stop()` of an idempotent producer hangs while the broker is down."""
+    """Stop a producer or consumer: `stop()` hangs while the broker is down, and then never gets to closing its connections."""
     try:
         async with asyncio.timeout(_STOP_SECONDS):
             await client.stop()
     except (TimeoutError, KafkaError):
-        return
+        parts = (getattr(client, name, None) for name in ("_sender", "_fetcher", "client", "_client"))
+        for part in parts:
+            if part is not None:
+                with suppress(TimeoutError, KafkaError):
+                    async with asyncio.timeout(1):
+                        await part.close()
 
 
 class _Revocation(ConsumerRebalanceListener):  # type: ignore[misc]

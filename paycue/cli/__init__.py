@@ -5,6 +5,7 @@ A person who typed something wrong never sees a stack trace; `PAYCUE_LOG_LEVEL=d
 
 import importlib
 import os
+import signal
 import sys
 
 import typer
@@ -61,13 +62,19 @@ app = typer.Typer(
 app.callback(help="Reminders of what is owed, on Kafka and PostgreSQL.")(_before)
 
 
+def _interrupted(number: int, frame: object) -> None:
+    """SIGTERM ends a command as Ctrl-C does: what it started is stopped, what it made for itself is removed."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The entry point of the command."""
     command = typer.main.get_group(app)
     for name, (_, about) in COMMANDS.items():
         command.add_command(TyperCommand(name, help=about))
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
-        command()
+        command(prog_name="paycue")
     except Exception as error:
         if os.environ.get("PAYCUE_LOG_LEVEL") == "debug":
             raise

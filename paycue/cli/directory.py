@@ -71,8 +71,9 @@ def issue(
 @keys.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="The part before the point.")], kafka: Kafka) -> None:
     """Revoke an API key."""
-    uvloop.run(_send(kafka, ApiKeyRegistered(key_id=key_id.partition(".")[0], revoked=True)))
-    out.print(f"  {key_id.partition('.')[0]} is revoked", highlight=False)
+    key_id = key_id.partition(".")[0]  # the whole key may have been pasted
+    uvloop.run(_send(kafka, ApiKeyRegistered(key_id=key_id, secret_hash=bytes(32), revoked=True)))
+    out.print(f"  {key_id} is revoked", highlight=False)
 
 
 def key_record(plain: str, tenant: str, scopes: tuple[str, ...], label: str) -> ApiKeyRegistered:

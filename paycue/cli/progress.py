@@ -19,7 +19,9 @@ def say(what: str) -> None:
 def bar(what: str, total: float | None) -> Iterator[Callable[[float, str], None]]:
     """A bar; call what it yields with how far it is and a word on it. Not a terminal: a line now and then."""
     if not err.is_terminal:
-        yield _lines(what, total)
+        lines = _Lines(what, total)
+        yield lines.update
+        lines.end()
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as progress:
@@ -27,15 +29,19 @@ def bar(what: str, total: float | None) -> Iterator[Callable[[float, str], None]
         yield lambda done, note: progress.update(task, completed=done, note=note)
 
 
-def _lines(what: str, total: float | None) -> Callable[[float, str], None]:
-    """A line at each tenth of the way."""
-    shown = -1
+class _Lines:
+    """A line at each tenth of the way; where nobody knows how long it is, one at its end."""
 
-    def update(done: float, note: str) -> None:
-        nonlocal shown
-        tenth = int(10 * done / total) if total else 0
-        if tenth > shown:
-            shown = tenth
-            err.print(f"  · {what}: {tenth * 10} %, {note}", highlight=False)
+    def __init__(self, what: str, total: float | None) -> None:
+        self._what, self._total, self._shown, self._note = what, total, -1, ""
 
-    return update
+    def update(self, done: float, note: str) -> None:
+        self._note = note
+        tenth = int(10 * done / self._total) if self._total else -1
+        if tenth > self._shown:
+            self._shown = tenth
+            say(f"{self._what}: {tenth * 10} %, {note}")
+
+    def end(self) -> None:
+        if not self._total:
+            say(f"{self._what}: {self._note}")

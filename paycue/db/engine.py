@@ -5,7 +5,7 @@ may open a transaction without a tenant list: row-level security then matches no
 """
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -98,8 +98,9 @@ class Database:
             await raw.execute(f"begin; {_tenant_list(tenants)}")
             try:
                 yield raw
-            except BaseException:
-                if not raw.is_closed():
+            except Exception:
+                # What happened is told, whatever the rollback says; and after a cancellation the connection is thrown away instead.
+                with suppress(Exception):
                     await raw.execute("rollback")
                 raise
             await raw.execute("commit")

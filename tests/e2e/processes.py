@@ -57,14 +57,14 @@ async def paycue(*arguments: str | Path, variables: Mapping[str, str] | None = N
 class Process:
     """A long-running `paycue ...` with its output in a file; it ends with this process at the latest."""
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path, variables: Mapping[str, str]) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], folder: Path, variables: Mapping[str, str], cwd: Path = ROOT) -> None:
         self.name, self.log = name, folder / f"{name}.log"
-        self._arguments, self._lock, self._variables = arguments, folder / f"{name}.lock", dict(variables)
+        self._arguments, self._lock, self._variables, self._cwd = arguments, folder / f"{name}.lock", dict(variables), cwd
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         environment = clean_environment(self._variables)
-        spec = launch.Spec([*_COMMAND, *self._arguments], str(ROOT), str(self._lock), None, int(signal.SIGKILL), os.getpid(), {})
+        spec = launch.Spec([*_COMMAND, *self._arguments], str(self._cwd), str(self._lock), None, int(signal.SIGKILL), os.getpid(), {})
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 (sys.executable, "-I", "-S", launch.__file__, json.dumps(spec)),
@@ -148,13 +148,13 @@ def free_port() -> int:
 
 
 def alive(marker: str) -> list[str]:
-    """Command lines of living processes that name `marker`, such as a folder's path."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it has ended meanwhile
-            continue
-        if marker in line:
-            found.append(f"{path.parent.name}: {line}")
-    return found
+    """Living processes, zombies aside, whose command line or working folder names `marker`, such as a folder's path."""
+    return [f"{path.name}: {line}" for path in Path("/proc").glob("[0-9]*") if marker in (line := _described(path))]
+
+
+def _described(path: Path) -> str:
+    try:
+        line = path.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return f"{line} in {path.joinpath('cwd').resolve()}"
+    except OSError:  # it has ended meanwhile
+        return ""

@@ -1,0 +1,123 @@
+"""What only Kafka has: its settings as they are in force, its topics as they are made, and a broker that does not answer."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from paycue.bus.bus import BusError
+from paycue.bus.flow import Flow
+from paycue.bus.kafka import KafkaBus
+from paycue.bus.kafka_consumer import KafkaConsumer
+from paycue.bus.topics import topics
+from paycue.local.stack import LocalStack
+from tests.integration.bus.ground import TOPIC, Ground, Recorder, read, records, until
+
+pytestmark = pytest.mark.xdist_group("kafka")
+
+
+async def test_no_unsafe_default_of_the_consumer_is_in_force(kafka_ground: Ground) -> None:
+    member = await kafka_ground.member(await kafka_ground.bus())
+    assert isinstance(member, KafkaConsumer)
+    client = member._client
+    assert client._enable_auto_commit is False
+    assert client._auto_offset_reset == "earliest"
+    assert client._isolation_level == "read_committed"
+    assert client._fetcher._isolation_level == 1
+    assert client._rebalance_timeout_ms == client._coordinator._rebalance_timeout_ms == 60_000
+    assert client._partition_assignment_strategy == (RangePartitionAssignor,)
+    assert client._group_instance_id is None
+    assert (client._key_deserializer, client._value_deserializer) == (None, None)
+
+
+async def test_no_unsafe_default_of_the_producer_is_in_force(kafka_ground: Ground) -> None:
+    bus = await kafka_ground.bus()
+    assert isinstance(bus, KafkaBus)
+    producer = bus._producer
+    assert producer is not None
+    assert producer._sender._acks == -1
+    assert producer._txn_manager is not None
+    assert producer._txn_manager.transactional_id is None
+    assert producer._compression_type is None
+
+
+async def test_topics_are_made_as_they_are_written_down(kafka_ground: Ground) -> None:
+    await kafka_ground.bus()
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_ground.servers)
+    await admin.start()
+    try:
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, kafka_ground.prefix + name) for name in topics()]
+        answers = await admin.describe_configs(wanted)
+    finally:
+        await admin.close()
+    found = {name: dict(entry[:2] for entry in entries) for answer in answers for _, _, _, name, entries in answer.resources}
+    assert len(found) == len(topics())
+    for topic in topics().values():
+        config = found[kafka_ground.prefix + topic.name]
+        assert config["message.timestamp.type"] == "LogAppendTime"
+        assert config["cleanup.policy"] == ("compact" if topic.compact else "delete")
+        assert config["retention.ms"] == str(topic.retention_ms)
+
+
+async def test_topics_are_made_once_and_never_with_another_number_of_partitions(kafka_ground: Ground) -> None:
+    bus = await kafka_ground.bus()
+    await bus.create_topics()
+    other = KafkaBus(str(kafka_ground.servers), Flow(), prefix=kafka_ground.prefix, partitions=3, replication=1)
+    with pytest.raises(BusError, match="other partition counts"):
+        await other.create_topics()
+
+
+async def test_missing_topics_are_named_with_the_command_that_makes_them(kafka_ground: Ground) -> None:
+    bus = KafkaBus(str(kafka_ground.servers), Flow(), prefix="missing-")
+    try:
+        with pytest.raises(BusError, match="run `paycue topics`"):
+            await bus.start()
+    finally:
+        await bus.stop()
+
+
+async def test_a_broker_that_is_not_there_is_an_error_and_leaves_nothing_open() -> None:
+    bus = KafkaBus("127.0.0.1:1", Flow())
+    with pytest.raises(BusError, match="no Kafka answers at"):
+        await bus.start()
+    with pytest.raises(BusError, match="cannot be read or changed"):
+        await bus.create_topics()
+
+
+async def test_a_header_without_a_value_is_an_empty_one(kafka_ground: Ground) -> None:
+    bus = await kafka_ground.bus()
+    assert isinstance(bus, KafkaBus)
+    member = await kafka_ground.member(bus)
+    assert bus._producer is not None
+    await bus._producer.send_and_wait(kafka_ground.prefix + TOPIC, b"v", partition=0, headers=[("ce_id", None)])
+    (got,) = await read(member, 1)
+    assert got.headers == (("ce_id", b""),)
+
+
+async def test_nothing_hangs_when_the_broker_stops_answering(
+    kafka_ground: Ground, kafka: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kafka._kafka is None:
+        pytest.skip("the broker is not ours to freeze")
+    monkeypatch.setattr("paycue.bus.kafka._PUBLISH_SECONDS", 1)
+    monkeypatch.setattr("paycue.bus.kafka_consumer._STOP_SECONDS", 1)
+    bus = await kafka_ground.bus()
+    folder = Recorder()
+    consumer, task = await kafka_ground.lanes(bus, folder)
+    await bus.publish(records(1))
+    await until(lambda: len(folder.folded) == 1 and kafka_ground.flow.outstanding() == [])
+    pid = kafka._kafka.program._process.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(8):
+            with pytest.raises(BusError, match="were not acknowledged"):
+                await bus.publish(records(1))
+            await consumer.stop()
+            await task
+            await bus.stop()
+    finally:
+        os.kill(pid, signal.SIGCONT)

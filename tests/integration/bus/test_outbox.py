@@ -1,0 +1,115 @@
+"""The outbox and its relay: what was decided is sent, at least once, in the order of its account, by one process at a time."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from paycue.bus.bus import BusError
+from paycue.bus.envelope import Outgoing, Record, decode
+from paycue.bus.intake import event_input
+from paycue.bus.memory import MemoryBus
+from paycue.bus.outbox import Relay
+from tests.integration.bus.ground import until
+from tests.integration.bus.till import SCHEMA, Till, execute
+
+SENT = ("accounts.state.v1", 0)
+
+
+def sent(till: Till) -> list[Record]:
+    return till.bus.logs[SENT]
+
+
+async def drain(till: Till, relay: Relay) -> int:
+    async with till.database.connection() as connection:
+        return await relay.drain(connection)
+
+
+async def test_what_was_decided_is_sent_and_gone(till: Till) -> None:
+    await till.fold(till.record("1"), till.record("1", "b"))
+    assert await drain(till, till.relay()) == 2
+    assert await drain(till, till.relay()) == 0
+    assert [record.key for record in sent(till)] == [b"acme:a", b"acme:b"]
+    assert dict(sent(till)[0].headers)["ce_source"] == b"urn:paycue:till"
+    assert till.flow.open["outbox rows of till"] == 0
+
+
+async def test_a_row_that_commits_late_is_not_lost(till: Till) -> None:
+    async with till.folder.transaction(["acme"]) as early:
+        await early.fold([event_input(decode(till.record("1")))])
+        await till.fold(till.record("1", "b"))
+        assert await drain(till, till.relay()) == 1
+    assert await drain(till, till.relay()) == 1
+    assert [record.key for record in sent(till)] == [b"acme:b", b"acme:a"]
+
+
+async def test_one_relay_works_at_a_time_and_the_next_takes_over(till: Till) -> None:
+    relays = [till.relay(), till.relay()]
+    tasks = [asyncio.ensure_future(relay.run()) for relay in relays]
+    here = "database = (select oid from pg_database where datname = current_database())"
+    locks = f"select count(*) from pg_locks where locktype = 'advisory' and granted and {here}"
+    async with asyncio.timeout(10):
+        while await till.rows(locks) != [(1,)]:
+            await asyncio.sleep(0.01)
+    await till.fold(*(till.record(str(number)) for number in range(5)))
+    for relay in relays:
+        relay.nudge()
+    await until(lambda: len(sent(till)) == 5)
+    relays[0].stop()
+    await tasks[0]
+    await till.fold(till.record("5"))
+    relays[1].nudge()
+    await until(lambda: len(sent(till)) == 6)
+    relays[1].stop()
+    await tasks[1]
+    assert await till.rows(locks) == [(0,)]
+
+
+class Deadly(MemoryBus):
+    """Takes the records, and the relay's connection with them."""
+
+    def __init__(self, till: Till) -> None:
+        super().__init__(till.flow, 1)
+        self.logs, self._till = till.bus.logs, till
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        await super().publish(records)
+        await execute(self._till.url, "select pg_terminate_backend(pid, 1000) from pg_stat_activity where application_name = 'till'")
+
+
+async def test_a_relay_that_dies_before_it_deletes_sends_the_same_ids_again_and_inboxes_see_it(till: Till) -> None:
+    await till.fold(till.record("1"), till.record("2"))
+    with pytest.raises(Exception, match=r"closed|terminat|reset"):
+        await drain(till, Relay("till", SCHEMA, till.database, Deadly(till), till.flow))
+    assert await drain(till, till.relay()) == 2
+    ids = [dict(record.headers)["ce_id"] for record in sent(till)]
+    assert (len(ids), ids[:2]) == (4, ids[2:])
+    await till.fold(*sent(till))
+    assert b"".join(row[0] for row in await till.rows("select doc from till.account")).endswith(b"\x02\xaenext_action_at\xc0")
+
+
+async def test_rows_of_a_former_run_take_nothing_from_what_is_on_its_way_now(till: Till) -> None:
+    await till.fold(till.record("1"), till.record("2"))
+    till.flow.open.clear()
+    await drain(till, till.relay())
+    await till.fold(till.record("3"))
+    assert till.flow.outstanding() == ["1 outbox rows of till"]
+
+
+async def test_trouble_backs_off_and_what_waits_is_sent_afterwards(till: Till) -> None:
+    class Silent(MemoryBus):
+        refusals = 1
+
+        async def publish(self, records: Sequence[Outgoing]) -> None:
+            if self.refusals:
+                self.refusals -= 1
+                raise BusError("no answer")
+            await till.bus.publish(records)
+
+    await till.fold(till.record("1"))
+    relay = Relay("till", SCHEMA, till.database, Silent(till.flow, 1), till.flow)
+    running = asyncio.ensure_future(relay.run())
+    await until(lambda: len(sent(till)) == 1)
+    relay.stop()
+    await running
+    assert await till.rows("select count(*) from till.outbox") == [(0,)]

@@ -1,0 +1,62 @@
+"""Which errors go away by themselves, which commits may have happened, and how URLs and tenant lists are read."""
+
+import asyncpg
+import pytest
+from sqlalchemy import exc
+
+from paycue.db.engine import _tenant_list, async_url, is_ambiguous, is_transient
+
+PASSING = (
+    asyncpg.DeadlockDetectedError(""),
+    asyncpg.SerializationError(""),
+    asyncpg.LockNotAvailableError(""),
+    asyncpg.ConnectionDoesNotExistError(""),
+    asyncpg.AdminShutdownError(""),
+    asyncpg.TooManyConnectionsError(""),
+    asyncpg.DiskFullError(""),
+    asyncpg.InterfaceError("connection is closed"),
+    exc.TimeoutError("no connection of the pool was free"),
+    ConnectionRefusedError(),
+    TimeoutError(),
+)
+STAYING = (
+    asyncpg.UniqueViolationError(""),
+    asyncpg.UndefinedTableError(""),
+    asyncpg.DataError("an argument that is no integer"),
+    asyncpg.CheckViolationError(""),
+    ValueError(),
+    KeyError(),
+)
+
+
+@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+def test_what_goes_away_by_itself_is_waited_for(error: Exception) -> None:
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize("error", STAYING, ids=lambda error: type(error).__name__)
+def test_what_stays_is_not_waited_for(error: Exception) -> None:
+    assert not is_transient(error)
+
+
+def test_a_commit_is_in_doubt_when_the_answer_was_lost_and_not_when_it_was_no() -> None:
+    assert is_ambiguous(asyncpg.ConnectionDoesNotExistError(""))
+    assert is_ambiguous(TimeoutError())
+    assert not is_ambiguous(asyncpg.CheckViolationError(""))
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("postgresql://u:p%40@h:5/db", "postgresql+asyncpg://u:p%40@h:5/db"),
+        ("postgres://u@h/db?sslmode=require", "postgresql+asyncpg://u@h/db?ssl=require"),
+    ],
+)
+def test_any_postgresql_url_is_taken(given: str, taken: str) -> None:
+    assert async_url(given) == taken
+
+
+def test_a_tenant_that_is_no_slug_never_reaches_sql() -> None:
+    assert _tenant_list(["b", "a", "b"]) == "select set_config('paycue.tenants', 'a,b', true)"
+    with pytest.raises(ValueError, match="is not a tenant"):
+        _tenant_list(["a'); drop table account; --"])
