@@ -64,7 +64,7 @@ app.callback(help="Reminders of what is owed, on Kafka and PostgreSQL.")(_before
 
 def _interrupted(number: int, frame: object) -> None:
     """SIGTERM ends a command as Ctrl-C does: what it started is stopped, what it made for itself is removed."""
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def main() -> None:

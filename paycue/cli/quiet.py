@@ -11,5 +11,6 @@ def configure(level: str = "error") -> None:
     level = os.environ.get("PAYCUE_LOG_LEVEL") or level
     logs.configure("console", level)
     if level != "debug":
-        # It reports each retry of a broker that is only starting; what lasts is told by us.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        # They report each retry of a broker that is only starting, and what an interrupted start left open; what lasts is told by us.
+        for noisy in ("aiokafka", "asyncio"):
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)

@@ -1,6 +1,5 @@
 """`paycue replay`: a ledger's history through the real services, and the report."""
 
-import os
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Annotated
 import typer
 import uvloop
 
+from paycue.cli import quiet
 from paycue.cli.progress import bar, say
 from paycue.cli.shown import show_report, show_row_errors
 from paycue.handwritten import text_of
 from paycue.ledger import Ledger, load_ledger
-from paycue.observability import logs
 from paycue.replay.report import Report, canonical
 from paycue.replay.run import TENANT, After, Asked, replay
 
@@ -42,7 +41,7 @@ def command(
     inbox: Annotated[Path | None, typer.Option(help="A folder for each message received, as a file.", file_okay=False)] = None,
 ) -> None:
     """Drive a ledger's history through the real services in accelerated time and report what was sent, what was not, and why."""
-    logs.configure("console", os.environ.get("PAYCUE_LOG_LEVEL", "error"))
+    quiet.configure()
     ledger = load(csv, mapping)
     if from_ and to and from_ > to:
         raise typer.BadParameter(f"{from_:%Y-%m-%d} is after --to {to:%Y-%m-%d}", param_hint="--from")

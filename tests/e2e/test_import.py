@@ -82,7 +82,6 @@ async def test_kafka_that_does_not_answer_is_told_in_a_sentence_within_seconds(t
     [
         (("--csv", "nowhere.csv"), "nowhere.csv"),
         (("--creditor", "Not A Slug"), "[a-z0-9-]"),
-        (("--kafka", "nonsense"), "host:port"),
         (("--mapping", "ledger.csv"), "ledger.csv"),
     ],
 )

@@ -102,7 +102,7 @@ async def test_prepare_fills_the_cache_and_does_nothing_the_second_time() -> Non
     assert (again.status, "Download" in again.err) == (0, False)
 
 
-@pytest.mark.parametrize("options", [(), ("--help",), ("up", "--help"), ("dead-letters", "--help"), ("keys", "issue", "--help")])
+@pytest.mark.parametrize("options", [(), ("--help",), ("keys", "issue", "--help")])
 async def test_help_is_at_hand_everywhere(options: tuple[str, ...]) -> None:
     ended = await paycue(*options)
 

@@ -113,7 +113,7 @@ async def test_another_creditor_and_one_that_does_not_exist_answer_alike(client:
     assert len({tuple(sorted(k for k in answer.headers if k != "content-length")) for answer in answers}) == 1
 
 
-@pytest.mark.parametrize("plain", [reader, scheduler])
+@pytest.mark.parametrize("plain", [reader, scheduler], ids=["another mode", "another service"])
 async def test_a_key_without_the_scope_gets_403(client: httpx2.AsyncClient, plain: str) -> None:
     answer = await client.post("/v1/creditors/alpha/things", headers=bearer(plain))
     assert answer.status_code == 403
