@@ -136,6 +136,8 @@ class LaneConsumer:
         self._tries[number] += 1
         log.warning("batch will be folded again", consumer=self.group, lane=number, error=repr(error), attempt=self._tries[number])
         metrics.TRANSIENT.labels(self._service, type(error).__name__).inc()
+        for tp in lane:
+            del self._in_hand[tp]
         self._consumer.rewind({tp: records[0].offset for tp, records in lane.items()})
         self._consumer.pause(lane.keys())
         wait = min(_LONGEST_WAIT, 0.05 * 2 ** self._tries[number])

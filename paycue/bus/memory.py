@@ -94,7 +94,8 @@ class MemoryConsumer:
             return found
         self.bus.arrived.clear()
         try:
-            await asyncio.wait_for(self.bus.arrived.wait(), _IDLE_SECONDS)
+            async with asyncio.timeout(_IDLE_SECONDS):
+                await self.bus.arrived.wait()
         except TimeoutError:
             return {}
         return self._take(most)

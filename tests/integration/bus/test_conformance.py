@@ -149,7 +149,7 @@ async def test_a_second_member_takes_over_without_loss_and_waits_for_the_batch_i
     await until(lambda: len(first.folded) + len(second.folded) >= 80)
     for partition in (0, 1):
         assert first.values(partition) + second.values(partition) == numbers(40)
-    assert ground.flow.outstanding() == []
+    await until(lambda: ground.flow.outstanding() == [])
 
 
 async def _ended(event: asyncio.Event) -> None:

@@ -27,7 +27,7 @@ pytestmark = [  # inside Twilio's client
 SENDER, DEBTOR = "+15005550006", "+14155550100"
 
 
-class HereInsteadOfTwilio(AsyncTwilioHttpClient):
+class HereInsteadOfTwilio(AsyncTwilioHttpClient):  # type: ignore[misc]
     """Twilio's client, its requests sent to the inbox; `last` is the last answer."""
 
     def __init__(self, base: str) -> None:
