@@ -35,6 +35,7 @@ PRODUCER: dict[str, Any] = {
     "request_timeout_ms": 10_000,
 }
 
+
 def security(settings: KernelSettings) -> dict[str, Any]:
     """What the clients need to know of a secured cluster."""
     if settings.kafka_security == "plaintext":

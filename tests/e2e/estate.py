@@ -3,7 +3,6 @@ local inbox, which runs here. What that received is the truth; tests speak with 
 """
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,12 +79,12 @@ class Estate:
 
 
 @contextmanager
-def inbox_of_its_own(folder: Path | None = None) -> Iterator[LocalInbox]:
+def inbox_of_its_own() -> Iterator[LocalInbox]:
     """A local inbox in a thread with a loop of its own: tests come and go with theirs."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, name="inbox", daemon=True)
     thread.start()
-    inbox = LocalInbox(folder)
+    inbox = LocalInbox()
     asyncio.run_coroutine_threadsafe(inbox.__aenter__(), loop).result(30)
     try:
         yield inbox
@@ -104,8 +103,3 @@ async def new_database(server: str, name: str) -> str:
     finally:
         await connection.close()
     return server.rpartition("/")[0] + f"/{name}"
-
-
-def as_json(text: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(text)
-    return found

@@ -84,11 +84,13 @@ async def test_a_payment_before_its_invoice_waits_for_it_and_silences_it(world: 
     await world.settle()
     early = await world.get("payments", "/accounts/a1/balance")
 
-    await world.publish(world.invoice("a1", "R-1", due=today()))
+    await world.publish(world.invoice("a1", "R-1", due=today(1)))
     await world.settle()
 
+    decided = (await world.get("scheduler", "/accounts/a1/why?invoice=R-1"))["decided"]
     assert [balance["reserved"] for balance in early["balances"]] == ["100.00"]
     assert (await world.every("payments", "/invoices"))[0]["status"] == "settled"
+    assert {step["reason"] for step in decided} == {"settled"}
     assert world.mails("a1") == []
 
 
