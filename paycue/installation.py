@@ -37,6 +37,7 @@ class Installation(msgspec.Struct, frozen=True):
     services: tuple[tuple[Service, Any], ...]
     """Each service with its settings."""
     world: World
+    servers: LocalStack
     inbox: LocalInbox
     database_url: str
     kafka: str
@@ -75,7 +76,7 @@ async def installed(wanted: Wanted, say: Say) -> AsyncIterator[Installation]:
         kafka = local.kafka if wanted.bus == "kafka" else "memory:1"
         values = provider_values(inbox) | {"database_url": url, "kafka": kafka} | dict(wanted.values)
         settings = tuple((service, service.settings(**values)) for service in services)
-        yield Installation(settings, World(bus, wanted.clock, flow), inbox, url, kafka)
+        yield Installation(settings, World(bus, wanted.clock, flow), local, inbox, url, kafka)
 
 
 async def _bus(wanted: Wanted, local: LocalStack, flow: Flow, stack: AsyncExitStack) -> Bus:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from paycue.clock import SystemClock
 from paycue.ids import new_secret
 from paycue.installation import Installation, Wanted, installed
 from paycue.local.errors import LocalStackError
+from paycue.local.stack import LocalStack
 
 PORTS = {"scheduler": 8101, "notifier": 8102, "payments": 8103, "disputes": 8104}
 _INBOX_PORT, _SMTP_PORT = 8025, 1025
@@ -60,14 +62,23 @@ async def up(folder: Path, processes: bool) -> None:
         key = await _operator_key(folder, house.world.bus)
         services = [(service, settings.model_copy(update={"http_port": ports[service.name]})) for service, settings in house.services]
         say("Starting the services")
+        ready = partial(_ready, folder, house, key)
         try:
-            if processes:
-                await serve_apart(services, house, values, folder, lambda urls: _ready(folder, house, key, urls))
-            else:
-                await serve(services, house.world, lambda urls: _ready(folder, house, key, urls))
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(_fail_when_ended(house.servers))
+                work = serve_apart(services, house, values, folder, ready) if processes else serve(services, house.world, ready)
+                await work
+                watch.cancel()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
         finally:
             say("Stopping")
             forget(folder)
+
+
+async def _fail_when_ended(servers: LocalStack) -> None:
+    """Nothing goes on without Kafka or PostgreSQL: say which of them ended, rather than back off for ever."""
+    raise LocalStackError(await servers.ended())
 
 
 def _stop_while_starting() -> None:

@@ -25,7 +25,6 @@ class Spec(NamedTuple):
     user: tuple[int, int] | None
     signal: int
     parent: int
-    env: dict[str, str]
 
 
 def main(spec: Spec) -> None:
@@ -43,7 +42,6 @@ def main(spec: Spec) -> None:
         os.setgid(gid)
         os.setuid(uid)
     _die_with(spec.parent, spec.signal)  # after setuid, which clears it
-    os.environ.update(spec.env)
     args = [argument.replace("{folder}", folder) for argument in spec.args]
     os.execv(args[0], args)
 

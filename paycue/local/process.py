@@ -90,7 +90,7 @@ async def run(
 ) -> Program:
     """Start `args` in `folder`, for which `{folder}` stands in them. Raises LocalStackError when an earlier run keeps the lock."""
     await _wait_free(name, lock)
-    spec = launch.Spec(args=args, folder=str(folder), lock=str(lock), user=user, signal=int(stop_signal), parent=os.getpid(), env=env or {})
+    spec = launch.Spec(args=args, folder=str(folder), lock=str(lock), user=user, signal=int(stop_signal), parent=os.getpid())
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", launch.__file__, json.dumps(spec)),
@@ -98,6 +98,7 @@ async def run(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            env={**os.environ, **(env or {})},  # never among the arguments, which everybody on the machine may read
         )
     return Program(name, log, lock, process, stop_signal)
 

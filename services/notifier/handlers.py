@@ -43,7 +43,12 @@ def payment_received(gate: Gate, event: payment_pb2.PaymentReceived, ctx: Contex
 
 
 def payment_applied(gate: Gate, event: payment_pb2.PaymentApplied, ctx: Context) -> Gated:
-    return _resolved(gate, "payment", event.payment_id, event.cause_id, ctx)
+    """The stop ends; but money kept for an invoice that is still to come stops it until the ledger has met it."""
+    after = gate
+    for kept in event.reserved:
+        after = stops.raise_stop(after, stops.reserved(kept.invoice_id), (kept.invoice_id,), ctx.now)
+    after = stops.resolve_stop(after, stops.cause_of("payment", event.payment_id, event.cause_id), ctx.now)
+    return _changed(gate, after, ctx).decision()
 
 
 def payment_rejected(gate: Gate, event: payment_pb2.PaymentRejected, ctx: Context) -> Gated:
@@ -195,6 +200,8 @@ def _balanced(gate: Gate, told: list[payment_pb2.InvoiceBalance], ctx: Context) 
     after = gate
     for one in told:
         after = stops.set_balance(after, Balance(one.invoice_id, one.open_minor, one.version, ctx.now), one.cause_id)
+        if not one.cause_id:
+            after = stops.resolve_stop(after, stops.reserved(one.invoice_id), ctx.now)
     return _changed(gate, after, ctx).decision()
 
 

@@ -23,6 +23,11 @@ def cause_of(kind: str, own_id: str, event_id: str) -> str:
     return f"{kind}:{own_id}:{event_id}"
 
 
+def reserved(invoice_id: str) -> str:
+    """The name of the stop of an invoice that money came for before it did. The balance told at its arrival, without a cause, ends it."""
+    return cause_of("reserved", invoice_id, "")
+
+
 def raise_stop(gate: Gate, cause: str, invoice_ids: tuple[str, ...], now: datetime) -> Gate:
     """A raw fact was seen. If its resolution came first, or it came before, it changes nothing."""
     if marks.has(gate.marks, "resolved", cause) or any(stop.cause == cause for stop in gate.stops):

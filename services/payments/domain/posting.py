@@ -72,9 +72,14 @@ def changed_payments(before: PaymentAccount, after: PaymentAccount) -> list[tupl
 
 
 def changed_balances(before: PaymentAccount, after: PaymentAccount) -> list[tuple[str, int, Invoice]]:
-    """Invoices of which another amount is open than before, by id, with what was; a new one was wholly open."""
+    """Invoices of which another amount is open than before, by id, with what was; a new one was wholly open.
+
+    A new one that a payment named before it came is always told of: whoever stopped it on sight of that money waits for this,
+    also when the money has gone back meanwhile.
+    """
     changed = [(key, old.open_minor if old else new.amount_minor, new) for key, old, new in changed_invoices(before, after)]
-    return [(key, was_open, new) for key, was_open, new in changed if was_open != new.open_minor]
+    named = {key for payment in before.payments.values() for key in payment.invoice_ids} - before.invoices.keys()
+    return [(key, was_open, new) for key, was_open, new in changed if was_open != new.open_minor or key in named]
 
 
 def _moves(before: PaymentAccount, after: PaymentAccount) -> Iterator[Move]:

@@ -62,8 +62,9 @@ def money(key: str, *invoices: str) -> payment_pb2.PaymentReceived:
     )
 
 
-def applied(key: str, cause: str) -> payment_pb2.PaymentApplied:
-    return payment_pb2.PaymentApplied(**WHO, payment_id=key, cause_id=cause, currency="EUR")
+def applied(key: str, cause: str, *kept_for: str) -> payment_pb2.PaymentApplied:
+    kept = [payment_pb2.Allocation(invoice_id=invoice, amount_minor=5000) for invoice in kept_for]
+    return payment_pb2.PaymentApplied(**WHO, payment_id=key, cause_id=cause, currency="EUR", reserved=kept)
 
 
 def rejected(key: str, cause: str) -> payment_pb2.PaymentRejected:

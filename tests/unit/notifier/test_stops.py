@@ -57,6 +57,21 @@ def test_a_payment_that_covers_part_leaves_the_smaller_amount_in_the_message() -
     assert lines(story.timers()) == {"i2": 1250}
 
 
+def test_money_kept_for_an_invoice_stops_it_until_the_ledger_has_met_the_invoice() -> None:
+    story = Story([account(MAIL)])
+    story.tell(money("p1", "i1"), "evt-1")
+    story.tell(applied("p1", "evt-1", "i1"))
+    story.tell(due(item("i1"), item("i2")))
+    assert lines(story.timers()) == {"i2": 5000}
+    story = Story([account(MAIL)])
+    story.tell(money("p1", "i1"), "evt-1")
+    story.tell(applied("p1", "evt-1", "i1"))
+    story.tell(due(item("i1")))
+    assert story.timers().sends() == []
+    story.tell(balance("i1", 1250, 1, cause=""))
+    assert lines(story.timers()) == {"i1": 1250}
+
+
 def test_a_payment_that_covers_all_withdraws_what_waited_at_once() -> None:
     story = pending(money("p1", "i1", "i2")).timers()
     for fact in (balance("i1", 0, 1), balance("i2", 0, 1)):

@@ -57,6 +57,13 @@ def test_a_reservation_is_spent_when_its_invoice_arrives_and_the_rest_becomes_cr
     assert [s.balance.version for s in story.said(InvoiceSettled)] == [1]
 
 
+def test_an_invoice_that_was_paid_before_it_came_is_told_of_even_when_that_money_has_gone_back() -> None:
+    story = Story([payment("p1", 80, "i9"), returned("r1", "p1"), invoice("i9", 50)])
+    assert story.open() == {"i9": 50}
+    (told,) = story.said(BalanceChanged)
+    assert [(b.invoice_id, b.open_minor, b.version, b.cause_id) for b in told.balances] == [("i9", 50, 0, "")]
+
+
 def test_named_invoices_that_are_known_are_paid_before_money_is_reserved() -> None:
     story = Story([invoice("i1", 100), payment("p1", 120, "i9", "i1")])
     assert story.open() == {"i1": 0}

@@ -76,7 +76,9 @@ def test_versions_grow_by_one_and_the_last_balance_said_is_the_one_that_stands(p
     story = Story(pair[1])
     last: dict[str, InvoiceBalance] = {}
     for balance in said_balances(story):
-        assert balance.version == (last[balance.invoice_id].version if balance.invoice_id in last else 0) + 1
+        # 0: an invoice that money came for before it did is told of at its arrival, changed or not.
+        expected = {last[balance.invoice_id].version + 1} if balance.invoice_id in last else {0, 1}
+        assert balance.version in expected
         last[balance.invoice_id] = balance
     for key, invoice_ in story.account.invoices.items():
         open_minor, version = (last[key].open_minor, last[key].version) if key in last else (invoice_.amount_minor, 0)
