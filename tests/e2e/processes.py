@@ -64,7 +64,7 @@ class Process:
 
     def start(self) -> None:
         environment = clean_environment(self._variables)
-        spec = launch.Spec([*_COMMAND, *self._arguments], str(self._cwd), str(self._lock), None, int(signal.SIGKILL), os.getpid(), {})
+        spec = launch.Spec([*_COMMAND, *self._arguments], str(self._cwd), str(self._lock), None, int(signal.SIGKILL), os.getpid())
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 (sys.executable, "-I", "-S", launch.__file__, json.dumps(spec)),
