@@ -22,6 +22,7 @@ from paycue.clock import Clock
 from paycue.db.engine import execute_alone
 from paycue.ids import new_id
 from paycue.local.inbox import LocalInbox
+from paycue.local.inbox.box import KEEP
 from paycue.local.inbox.server import TWILIO_SID, TWILIO_TOKEN
 from paycue.local.stack import LocalStack
 from paycue.runtime import World
@@ -56,6 +57,8 @@ class Wanted(msgspec.Struct, frozen=True):
     """On servers that the environment names: a database and topics of its own, dropped at the end."""
     inbox_folder: Path | None = None
     inbox_ports: tuple[int, int] = (0, 0)
+    inbox_keep: int = KEEP
+    """How many of the newest messages stay in memory."""
 
 
 @asynccontextmanager
@@ -63,7 +66,9 @@ async def installed(wanted: Wanted, say: Say) -> AsyncIterator[Installation]:
     """Start the servers, create topics and schemas, and hand over what services are started with."""
     async with AsyncExitStack() as stack:
         local = await stack.enter_async_context(LocalStack(wanted.folder, kafka=wanted.bus == "kafka", durable=wanted.durable, say=say))
-        inbox = await stack.enter_async_context(LocalInbox(wanted.inbox_folder, *wanted.inbox_ports, clock=wanted.clock))
+        inbox = await stack.enter_async_context(
+            LocalInbox(wanted.inbox_folder, *wanted.inbox_ports, clock=wanted.clock, keep=wanted.inbox_keep)
+        )
         flow = Flow()
         bus = await _bus(wanted, local, flow, stack)
         url = await _database(wanted, local, stack)

@@ -1,6 +1,5 @@
 """`paycue demo`: replays the small ledger of `examples/demo` through Kafka and shows what happened."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +35,6 @@ def command(keep: Annotated[bool, typer.Option("--keep", help="Leave it running 
     quiet.configure()
     if not (_EXAMPLE / "ledger.csv").is_file():
         raise LocalStackError(f"{_EXAMPLE} is not here: run the demo from the folder of paycue's source")
-    shutil.rmtree(_RESULT / "inbox", ignore_errors=True)
     err.print("\n  [bold]A small ledger goes through real Kafka and real PostgreSQL[/bold]: invoices in, reminders out.\n", soft_wrap=True)
     ledger = load(_EXAMPLE / "ledger.csv", _EXAMPLE / "mapping.yaml")
     policy = _EXAMPLE / "policy.yaml"

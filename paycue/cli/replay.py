@@ -38,7 +38,9 @@ def command(
     ] = None,
     to: Annotated[datetime | None, typer.Option(help="Last day.", formats=["%Y-%m-%d"])] = None,
     bus: Annotated[Bus, typer.Option(help="Where events travel.")] = Bus.kafka,
-    inbox: Annotated[Path | None, typer.Option(help="A folder for each message received, as a file.", file_okay=False)] = None,
+    inbox: Annotated[
+        Path | None, typer.Option(help="A folder for each message received, as a file; those of an earlier replay go.", file_okay=False)
+    ] = None,
 ) -> None:
     """Drive a ledger's history through the real services in accelerated time and report what was sent, what was not, and why."""
     quiet.configure()

@@ -4,6 +4,7 @@ The services are the real ones; only the clock is stepped, the providers are the
 """
 
 import hashlib
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,6 +34,8 @@ from paycue.runtime import Runtime
 TENANT = "replay"
 _MIDNIGHT = datetime.min.time()
 _CHUNK = 2000
+_MOST_MESSAGES = 10_000_000
+_MESSAGE_FILE = re.compile(r"\d{6,}\.(eml|json)")
 WEEKEND = timedelta(days=2)
 """How far a step of a working-days policy moves at most."""
 Progress = Callable[[date, date, int], None]
@@ -57,17 +60,37 @@ After = Callable[[Report, Installation, Sequence[Runtime], str], Awaitable[None]
 
 async def replay(asked: Asked, say: Say, progress: Progress, after: After | None = None) -> Report:
     """Replay in a folder of its own, removed at the end. Raises Stuck, PolicyRefused, LocalStackError."""
+    if asked.inbox is not None:
+        _empty(asked.inbox)
     first = first_day(asked.ledger, asked.from_)
     clock = SteppedClock(_opening(asked.ledger, first))
     with tempfile.TemporaryDirectory(prefix="paycue-replay-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may have to run as another user.
-        wanted = Wanted(Path(folder), asked.bus, clock, _values(), durable=False, partitions=1, inbox_folder=asked.inbox, disposable=True)
+        wanted = Wanted(
+            Path(folder),
+            asked.bus,
+            clock,
+            _values(),
+            durable=False,
+            partitions=1,
+            inbox_folder=asked.inbox,
+            inbox_keep=_MOST_MESSAGES,
+            disposable=True,
+        )
         async with installed(wanted, say) as house, running(house.services, house.world) as runtimes:
             drive = _Drive(asked, first, house, runtimes, clock, progress)
             made = await drive.report()
             if after is not None:
                 await after(made, house, runtimes, drive.secret)
             return made
+
+
+def _empty(inbox: Path) -> None:
+    """Take away what an earlier replay left there, as its report is written over; any other file stays."""
+    if inbox.is_dir():
+        for path in inbox.iterdir():
+            if _MESSAGE_FILE.fullmatch(path.name):
+                path.unlink()
 
 
 def _values() -> dict[str, object]:

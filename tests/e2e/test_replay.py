@@ -45,6 +45,21 @@ async def test_both_buses_agree_with_the_oracle_and_leave_the_same_bytes(kafka: 
     assert reports["kafka"] == reports["memory"]
 
 
+async def test_the_same_replay_into_the_same_folder_leaves_the_same_bytes(kafka: LocalStack, tmp_path: Path) -> None:
+    """What the first left in the inbox's folder goes; a file that is not a message stays."""
+    inbox, reports = tmp_path / "inbox", []
+    inbox.mkdir()
+    (inbox / "notes.txt").write_text("mine")
+    for _ in range(2):
+        ended = await _replay(tmp_path, "by-invoice", "memory", kafka)
+        assert ended.status == 0, ended.out + ended.err
+        reports.append((tmp_path / "report.json").read_bytes())
+    (inbox / "notes.txt").unlink()
+
+    assert reports[0] == reports[1]
+    assert check(LEDGER, MAPPING, FIXTURES / "by-invoice.yaml", tmp_path / "report.json", inbox) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_replay_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     own = tmp_path / "temporary"
