@@ -19,7 +19,7 @@ from paycue.bus.directory import TOPIC as DIRECTORY
 from paycue.bus.directory import Directory
 from paycue.bus.flow import Flow
 from paycue.bus.fold import Folder
-from paycue.bus.gauges import measure
+from paycue.bus.gauges import check_invariants, measure
 from paycue.bus.outbox import Relay
 from paycue.bus.poison import TooMuchPoison
 from paycue.bus.topics import topics_of
@@ -28,12 +28,13 @@ from paycue.db.accounts import no_references
 from paycue.db.engine import TRANSIENT, Database
 from paycue.db.schema import service_role
 from paycue.http import idempotency
+from paycue.observability.invariants import Violation
 
 if TYPE_CHECKING:
     from paycue.app import Service
 
 _IDLE_SECONDS = 1.0
-_PRUNE_SECONDS = 3600
+_HOUSEKEEPING_SECONDS = 3600
 _ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
 
@@ -86,7 +87,7 @@ class Runtime:
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._relaying: asyncio.Task[None] | None = None
-        self._pruning: asyncio.Task[None] | None = None
+        self._housekeeping: asyncio.Task[None] | None = None
         self._poisoned: set[str] = set()
 
     async def start(self) -> None:
@@ -97,7 +98,7 @@ class Runtime:
         if self.outbound is not None:
             await self.outbound.start()
         self._relaying = self._spawn(self.relay.run(), "relay")
-        self._pruning = self._spawn(self._prune(), "prune")
+        self._housekeeping = self._spawn(self._keep_house(), "housekeeping")
         for consumer in self.consumers:
             await consumer.start()
             self._spawn(self._consume(consumer), consumer.group)
@@ -146,19 +147,29 @@ class Runtime:
                 log.warning("loop backs off", loop=body.__name__, error=repr(error))
                 await asyncio.sleep(_IDLE_SECONDS)
 
-    async def _prune(self) -> None:
-        """Every hour, forget what nobody can send again: old inbox ids, and answers kept for repeated requests."""
-        schema = self.service.store.schema
+    async def _keep_house(self) -> None:
+        """Every hour: forget what is of no use any more, and ask whether what must always hold still does."""
         while True:
-            await asyncio.sleep(_PRUNE_SECONDS)
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             try:
-                async with self.database.connection() as connection:
-                    while await inbox.forget(connection, schema):
-                        self.world.flow.stir()
-                async with self.database.transaction(await self.directory.tenants()) as tx:
-                    await idempotency.forget(tx, schema, self.clock.now() - _ANSWERS_KEPT)
+                await self._prune()
+                await self.check_invariants()
             except TRANSIENT as error:
-                log.warning("pruned later", service=self.service.name, error=repr(error))
+                log.warning("housekeeping is done later", service=self.service.name, error=repr(error))
+
+    async def _prune(self) -> None:
+        """Forget what nobody can send again: old inbox ids, and answers kept for repeated requests."""
+        schema = self.service.store.schema
+        async with self.database.connection() as connection:
+            while await inbox.forget(connection, schema):
+                self.world.flow.stir()
+        async with self.database.transaction(await self.directory.tenants()) as tx:
+            await idempotency.forget(tx, schema, self.clock.now() - _ANSWERS_KEPT)
+
+    async def check_invariants(self) -> list[Violation]:
+        """Ask every invariant over every creditor's rows, as the service's own role sees them; set the gauge that alerts."""
+        async with self.database.transaction(await self.directory.tenants()) as tx:
+            return await check_invariants(tx, self.service.name, self.service.invariants)
 
     def _on_commit(self, batch: Batch) -> None:
         if batch.events:
@@ -194,8 +205,8 @@ class Runtime:
         self._stopping = True
         self.timers.set()
         self.alarm.ring()
-        if self._pruning is not None:
-            self._pruning.cancel()
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
         for consumer in self.consumers:
             await consumer.stop()
         await asyncio.gather(*(task for task in self._tasks if task is not self._relaying), return_exceptions=True)

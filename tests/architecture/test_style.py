@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 RUFF = Path(sys.executable).with_name("ruff")
 SKIPPED = {".git", ".venv", "var", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"}
-HOSTS = re.compile("|".join(("pypi" r"\.org", "pythonhosted", "npm" r"js\.(org|com)", "artifactory")))
+HOSTS = re.compile("|".join(("pypi" r"\.org", r"python[h]osted", "npm" r"js\.(org|com)", "artifactory")))
 BANNED = {
     "datetime.now": "from datetime import UTC, datetime\nx = datetime.now(UTC)\n",
     "datetime.utcnow": "import datetime\nx = datetime.datetime.utcnow()\n",

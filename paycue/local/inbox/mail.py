@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -36,15 +35,6 @@ def parse(raw: bytes) -> Mail:
     for kind, text in _parts(headers, body, 0):
         texts.setdefault(kind, text)
     return Mail(tuple((name, _decoded(value)) for name, value in headers), texts.get("text/plain", ""), texts.get("text/html", ""))
-
-
-def readable_date(value: str) -> bool:
-    """Whether a Date header can be read."""
-    try:
-        parsedate_to_datetime(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _split(raw: bytes) -> tuple[list[tuple[str, str]], bytes]:

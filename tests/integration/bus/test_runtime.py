@@ -127,7 +127,7 @@ async def test_no_call_is_handed_over_after_calls_were_told_to_stop(till: Till) 
 
 
 async def test_old_ids_and_answers_are_forgotten_while_it_runs(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime_module, "_PRUNE_SECONDS", 0.05)
+    monkeypatch.setattr(runtime_module, "_HOUSEKEEPING_SECONDS", 0.05)
     await till.fold(till.record("1"))
     await till.rows("update till.inbox set received_on = current_date - 91 returning id")
     await till.rows("insert into till.directory values ('creditor:acme', '') returning id")
