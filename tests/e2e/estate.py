@@ -10,10 +10,16 @@ from threading import Thread
 
 import asyncpg
 
+from paycue.app import discover
+from paycue.bus.directory import Directory
+from paycue.clock import SystemClock
+from paycue.db.engine import Database
+from paycue.db.schema import service_role
 from paycue.installation import SENDER_PHONE
 from paycue.local.inbox import LocalInbox, Received
 from paycue.local.inbox.server import TWILIO_SID, TWILIO_TOKEN
 from paycue.local.stack import LocalStack
+from paycue.observability.invariants import violated
 from tests.e2e.processes import Process, free_port, paycue
 
 SERVICES = ("scheduler", "notifier", "payments", "disputes")
@@ -72,6 +78,17 @@ class Estate:
         ended = await paycue(*arguments, within=within, variables=self.environment)
         assert ended.status == 0, f"paycue {arguments} ended with {ended.status}:\n{ended.out}{ended.err}"
         return ended.out
+
+    async def broken_invariants(self) -> list[str]:
+        """What must always hold and does not, of every service, each asked as its own role."""
+        broken = []
+        for service in discover(SERVICES):
+            database = Database(self.database_url, service_role(service.name), pool_size=1)
+            tenants = await Directory(service.store.schema, database, SystemClock()).tenants()
+            async with database.transaction(tenants) as tx:
+                broken += [violation.invariant.sentence for violation in await violated(tx, service.invariants)]
+            await database.close()
+        return broken
 
     def received(self, address: str) -> list[Received]:
         """Every message to an address."""

@@ -36,6 +36,7 @@ async def test_killed_services_lose_nothing_and_send_nothing_twice(estate: Estat
     assert [number for number, times in heard.items() if times > 1] == []
     assert [number for number, times in heard.items() if not times and number % PAYS] == []
     assert await _silent_without_reason(world, [f"a{number}" for number, times in heard.items() if not times]) == []
+    assert await estate.broken_invariants() == []
 
 
 async def _invoice(world: World, killed: asyncio.Event) -> int:
