@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -81,6 +81,11 @@ class Worker:
 
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)
+
+    def profiled(self) -> None:
+        """From here on, when BENCH_PROFILE names where profiles go."""
+        if os.environ.get("BENCH_PROFILE"):
+            self.process.send_signal(signal.SIGUSR1)
 
 
 class Installation:
@@ -217,21 +222,23 @@ async def product_run(stack: LocalStack, count: int, per_account: int = 1, names
         return await drained(house, records, count)
 
 
-async def drained(house: Installation, records: Sequence[Outgoing], reminders: int) -> Run:
-    """Publish `records` to frozen services, thaw them, and wait until `reminders` have had their outcome committed."""
+async def drained(
+    house: Installation, records: Sequence[Outgoing], reminders: int, before_the_thaw: Callable[[], Awaitable[None]] | None = None
+) -> Run:
+    """Publish `records` to frozen services, thaw them, and wait until `reminders` more have had their outcome committed. Raises Noisy."""
     notifier = house.workers["notifier"]
+    goal = notifier.folded["CallFinished"] + reminders
     for worker in house.workers.values():
         worker.freeze()
     await house.publish(records)
+    if before_the_thaw is not None:
+        await before_the_thaw()
     with alone():
         before, began = used(house.pids), time.monotonic()
         for worker in house.workers.values():
             worker.thaw()
-            if os.environ.get("BENCH_PROFILE"):
-                worker.process.send_signal(signal.SIGUSR1)
-            if os.environ.get("BENCH_SPY"):
-                await asyncio.create_subprocess_exec("/tmp/pv/bin/py-spy", "record", "-r", "250", "-n", "-d", os.environ["BENCH_SPY"], "-f", "raw", "-o", f"/tmp/spy.{worker.name}", "-p", str(worker.process.pid))
-        await notifier.until("CallFinished", reminders)
+            worker.profiled()
+        await notifier.until("CallFinished", goal)
         ended = notifier.at
         await at_rest(house)
         return Run(reminders, ended - began, used(house.pids) - before)
