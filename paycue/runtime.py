@@ -243,6 +243,8 @@ class Runtime:
 
     def notes(self) -> list[str]:
         """What is not as it should be although the service may well be spoken to."""
+        if self.feeds is not None and not self.lanes():
+            return ["nothing is sent: no lane is ours yet"]
         return [f"nothing is sent on lane {lane}: {', '.join(stale)} too old" for lane, stale in self.stale_feeds().items()]
 
     async def stop(self) -> None:
