@@ -41,6 +41,8 @@ from paycue.local.stack import LocalStack
 
 PAIR = ("scheduler", "notifier")
 EVERY = ("scheduler", "notifier", "payments", "disputes")
+BEATS = "beats"
+"""Stands in for payments and disputes where they do not run: the notifier sends nothing while it does not hear from them."""
 TENANT = "bench"
 POLICY = "policy: bench\nversion: 1\nsteps:\n  - {when: due, stage: friendly, channels: [email]}\n"
 _SECRET = "9f8a7c6e5d4b3a2f1e0d9c8b7a6f5e4d3c2b1a09"
@@ -56,6 +58,8 @@ class Worker:
     url: str = ""
     folded: Counter[str] = field(default_factory=Counter)
     at: float = 0.0
+    paid: dict[str, float] = field(default_factory=dict)
+    """When the gate was closed for a payment, by its id."""
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self) -> None:
@@ -65,6 +69,7 @@ class Worker:
             what = json.loads(line)
             self.url = what.get("ready", self.url)
             self.folded, self.at = Counter(what.get("folded", self.folded)), what["at"]
+            self.paid.update(dict.fromkeys(what.get("paid", ()), self.at))
             self.told.set()
 
     async def until(self, kind: str, count: int, within: float = 300.0) -> None:
@@ -152,7 +157,8 @@ async def installed(stack: LocalStack, names: Sequence[str] = PAIR, channel: str
         await bus.start()
         undo.push_async_callback(bus.stop)
         environment = _environment(url, stack.kafka, settings)
-        workers = {name: await undo.enter_async_context(_worker(name, bus.prefix, channel, environment)) for name in names}
+        started = names if "payments" in names else (*names, BEATS)
+        workers = {name: await undo.enter_async_context(_worker(name, bus.prefix, channel, environment)) for name in started}
         await asyncio.gather(*(worker.until("ready", 1) for worker in workers.values()))
         key, plain = mint(TENANT, ("*",))
         house = Installation(url, bus, workers, f"Bearer {plain}")
@@ -185,7 +191,7 @@ async def _worker(name: str, prefix: str, channel: str, environment: dict[str, s
     finally:
         if process.returncode is None:
             worker.thaw()
-            process.terminate()
+            process.terminate() if name != BEATS else process.kill()
             try:
                 await asyncio.wait_for(process.wait(), 60)
             except TimeoutError:
@@ -208,7 +214,7 @@ async def at_rest(house: Installation, within: float = 60.0) -> None:
     connection = await asyncpg.connect(house.url)
     async with asyncio.timeout(within):
         for name in house.workers:
-            while await connection.fetchval(f"select exists (select from {name}.outbox)"):
+            while name != BEATS and await connection.fetchval(f"select exists (select from {name}.outbox)"):
                 await asyncio.sleep(0.1)
     await connection.close()
 

@@ -2,9 +2,11 @@
 
     python -m bench.service NAME PREFIX CHANNEL
 
-CHANNEL is `ships` or `null`: a mail is accepted at once by nobody, rendered (`rendered`) or not even made (`null`). Settings come from PAYCUE_*.
+CHANNEL is `ships`, or a mail is accepted at once by nobody: rendered (`rendered`) or not even made (`null`). Settings come from
+PAYCUE_*. The name `beats` stands for payments and disputes of which only the relays run: without their beats nothing may be sent.
 """
 
+import asyncio
 import cProfile
 import json
 import os
@@ -20,9 +22,11 @@ from paycue.app import discover, running, serve_runtimes
 from paycue.bus.batch import Batch
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
+from paycue.bus.outbox import Relay
 from paycue.clock import SystemClock
+from paycue.events.v1.payment_pb2 import PaymentReceived
 from paycue.observability import logs
-from paycue.runtime import World
+from paycue.runtime import World, on_postgres
 from paycue.settings import load
 
 
@@ -39,7 +43,8 @@ class Teller:
 
     def __call__(self, batch: Batch) -> None:
         self.folded.update(type(one.event).__name__ for one, outcome in batch.outcomes if outcome == "applied")
-        tell(folded=self.folded)
+        paid = [one.event.payment_id for one, _ in batch.outcomes if isinstance(one.event, PaymentReceived)]
+        tell(folded=self.folded, paid=paid) if paid else tell(folded=self.folded)
 
 
 def without_a_provider(rendered: bool) -> None:
@@ -65,6 +70,19 @@ def without_a_provider(rendered: bool) -> None:
         loops.Sender._provider_call = unrendered  # type: ignore[method-assign]
 
 
+async def _beat(prefix: str) -> None:
+    """The relays of the ledger and of the cases, whose feeds must be fresh before anything is claimed."""
+    flow, clock = Flow(), SystemClock()
+    services = discover(("payments", "disputes"))
+    settings = [load(service.settings) for service in services]
+    bus = KafkaBus(settings[0].kafka, flow, prefix=prefix)
+    await bus.start()
+    tell(ready="nowhere")
+    stores = [on_postgres(*pair) for pair in zip(services, settings, strict=True)]
+    relays = [Relay(service.name, store, bus, clock, flow) for service, store in zip(services, stores, strict=True)]
+    await asyncio.gather(*(relay.run() for relay in relays))
+
+
 async def _serve(name: str, prefix: str) -> None:
     (service,) = discover([name])
     settings: Any = load(service.settings)
@@ -86,7 +104,7 @@ def main() -> None:
         without_a_provider(rendered=channel == "rendered")
     profile = cProfile.Profile()
     signal.signal(signal.SIGUSR1, lambda number, frame: profile.enable())
-    uvloop.run(_serve(name, prefix))
+    uvloop.run(_beat(prefix) if name == "beats" else _serve(name, prefix))
     if where := os.environ.get("BENCH_PROFILE"):
         profile.disable()
         profile.dump_stats(f"{where}.{name}")
