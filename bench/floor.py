@@ -105,7 +105,7 @@ class Worker:
             polled = await consumer.getmany(timeout_ms=500, max_records=BATCH)
             events = [INVOICE.FromString(record.value) for records in polled.values() for record in records]
             if events:
-                await _store(connection, events)
+                await store(connection, events)
                 done += len(events)
         await consumer.stop()
         await connection.close()
@@ -166,7 +166,13 @@ class Worker:
         await consumer.stop()
 
 
-async def _store(connection: asyncpg.Connection, events: Sequence[Any]) -> None:
+async def tables(connection: asyncpg.Connection) -> None:
+    """Create the floor's tables."""
+    await connection.execute(_TABLES)
+
+
+async def store(connection: asyncpg.Connection, events: Sequence[Any]) -> None:
+    """A batch of invoices with their timers, in one transaction."""
     ids, tenants = [UUID(bytes=e.invoice_id) for e in events], [e.tenant_id for e in events]
     due = [_EPOCH + timedelta(microseconds=e.due_at_us) for e in events]
     issued = [_EPOCH + timedelta(microseconds=e.issued_at_us) for e in events]
@@ -253,7 +259,7 @@ async def floor_run(stack: LocalStack, count: int) -> Run:
 
 async def _prepare(task: Task) -> None:
     connection = await asyncpg.connect(task.url)
-    await connection.execute(_TABLES)
+    await tables(connection)
     await connection.close()
     admin = AIOKafkaAdminClient(bootstrap_servers=task.kafka)
     await admin.start()

@@ -5,9 +5,12 @@ timer, decide, outbox, notifier, claim under the gate, send nowhere, outcome.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
 from bench.figures import Run
+from bench.fill import fill
 from bench.product import PAIR, TENANT, Installation, drained, installed, invoice
 from paycue.db.engine import Database
 from paycue.db.schema import service_role
@@ -15,14 +18,25 @@ from paycue.local.stack import LocalStack
 from services.scheduler.domain.policy import Policy, Step
 from services.scheduler.store import publish_policy
 
+During = Callable[[Installation], AbstractAsyncContextManager[None]]
+"""What goes on beside the storm and is looked at when it is over."""
 STORM = Policy("storm", 1, (Step("due", 0, "friendly", ("email",)),))
 
 
-async def storm_run(stack: LocalStack, count: int) -> Run:
-    """One storm of `count` reminders, each of another account. Raises Noisy."""
+@asynccontextmanager
+async def asleep(house: Installation) -> AsyncIterator[None]:
+    """Nothing else goes on."""
+    yield
+
+
+async def storm_run(stack: LocalStack, count: int, others: int = 0, during: During = asleep) -> Run:
+    """One storm of `count` reminders, each of another account, in tables that hold `others` accounts besides. Raises Noisy."""
     async with installed(stack, PAIR) as house:
         await loaded(house, count)
-        return await drained(house, [], count, lambda: in_force(house))
+        for service in PAIR if others else ():
+            await fill(house.url, service, others, "a0")
+        async with during(house):
+            return await drained(house, [], count, lambda: in_force(house))
 
 
 async def loaded(house: Installation, count: int, due_in: int = 0) -> None:
