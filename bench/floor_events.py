@@ -26,7 +26,7 @@ def _messages() -> tuple[Any, Any]:
     for name, fields in (("Invoice", _INVOICE), ("Reminder", _REMINDER)):
         message = file.message_type.add(name=name)
         for number, (field, kind) in enumerate(fields.items(), 1):
-            message.field.add(name=field, number=number, type=_TYPES[kind], label=1)  # type: ignore[arg-type]
+            message.field.add(name=field, number=number, type=_TYPES[kind], label=1)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     names = ("paycue.bench.floor.Invoice", "paycue.bench.floor.Reminder")

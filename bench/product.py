@@ -56,6 +56,9 @@ class Worker:
     name: str
     process: asyncio.subprocess.Process
     url: str = ""
+    began: float = field(default_factory=time.monotonic)
+    ready_after: float = 0.0
+    """Seconds from its start until it answered."""
     folded: Counter[str] = field(default_factory=Counter)
     at: float = 0.0
     paid: dict[str, float] = field(default_factory=dict)
@@ -67,7 +70,8 @@ class Worker:
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             what = json.loads(line)
-            self.url = what.get("ready", self.url)
+            if "ready" in what:
+                self.url, self.ready_after = what["ready"], what["at"] - self.began
             self.folded, self.at = Counter(what.get("folded", self.folded)), what["at"]
             self.paid.update(dict.fromkeys(what.get("paid", ()), self.at))
             self.told.set()
@@ -146,7 +150,9 @@ def invoice(n: int, account_number: int, *, due_in: int = 0) -> InvoiceIssued:
 
 
 @asynccontextmanager
-async def installed(stack: LocalStack, names: Sequence[str] = PAIR, channel: str = "null", **settings: Any) -> AsyncIterator[Installation]:
+async def installed(
+    stack: LocalStack, names: Sequence[str] = PAIR, channel: str = "null", *, beats: bool = True, **settings: Any
+) -> AsyncIterator[Installation]:
     """Services by name, ready, with one creditor; everything is gone at the end. `settings` are theirs by field name."""
     async with AsyncExitStack() as undo:
         url = await undo.enter_async_context(database(stack))
@@ -157,7 +163,7 @@ async def installed(stack: LocalStack, names: Sequence[str] = PAIR, channel: str
         await bus.start()
         undo.push_async_callback(bus.stop)
         environment = _environment(url, stack.kafka, settings)
-        started = names if "payments" in names else (*names, BEATS)
+        started = (*names, BEATS) if beats and "payments" not in names else names
         workers = {name: await undo.enter_async_context(_worker(name, bus.prefix, channel, environment)) for name in started}
         await asyncio.gather(*(worker.until("ready", 1) for worker in workers.values()))
         key, plain = mint(TENANT, ("*",))
@@ -183,8 +189,9 @@ def _environment(url: str, kafka: str, settings: dict[str, Any]) -> dict[str, st
 @asynccontextmanager
 async def _worker(name: str, prefix: str, channel: str, environment: dict[str, str]) -> AsyncIterator[Worker]:
     command = (sys.executable, "-m", "bench.service", name, prefix, channel)
+    began = time.monotonic()
     process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE, limit=1 << 20)
-    worker = Worker(name, process)
+    worker = Worker(name, process, began=began)
     listening = asyncio.create_task(worker.listen())
     try:
         yield worker
@@ -219,7 +226,9 @@ async def at_rest(house: Installation, within: float = 60.0) -> None:
     await connection.close()
 
 
-async def product_run(stack: LocalStack, count: int, per_account: int = 1, names: Sequence[str] = PAIR, channel: str = os.environ.get("CHANNEL", "null")) -> Run:
+async def product_run(
+    stack: LocalStack, count: int, per_account: int = 1, names: Sequence[str] = PAIR, channel: str = os.environ.get("CHANNEL", "null")
+) -> Run:
     """One run over `count` invoices that are due, `per_account` adjacent ones for each account. Raises Noisy."""
     async with installed(stack, names, channel) as house:
         await house.policy()
@@ -258,4 +267,5 @@ async def _main(count: int, per_account: int, names: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     numbers, rest = [int(word) for word in sys.argv[1:] if word.isdecimal()], [word for word in sys.argv[1:] if not word.isdecimal()]
-    asyncio.run(_main(*(numbers + [20_000, 1][len(numbers) :]), rest))
+    count, per = numbers + [20_000, 1][len(numbers) :]
+    asyncio.run(_main(count, per, rest))

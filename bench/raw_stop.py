@@ -1,6 +1,6 @@
 """The least that closes a gate durably: read payments from a topic, one statement and one commit for each batch that came.
 
-    python -m bench.raw_stop DATABASE_URL KAFKA TOPIC
+python -m bench.raw_stop DATABASE_URL KAFKA TOPIC
 """
 
 import sys

@@ -13,7 +13,7 @@ from bench.figures import Run, number
 from bench.fill import fill
 from bench.floor import BATCH, store, tables
 from bench.floor_events import INVOICE, invoices
-from bench.line import Line
+from bench.line import Line, at_most
 from bench.product import invoice
 from bench.servers import database
 from paycue.app import discover, migrate_all
@@ -38,7 +38,7 @@ async def measure(stack: LocalStack, full: bool) -> list[Line]:
     cells = [
         f"x{number(growth)} ({runs[0].each.total:.0f} -> {runs[1].each.total:.0f} us)" for growth, runs in ((grown, ours), (raw, theirs))
     ]
-    return [Line("P7", f"growth of an invoice's CPU, {small:,} -> {large:,} accounts", *cells, (grown / raw,), "at_most", 1.5, 1.2)]
+    return [Line("P7", f"growth of an invoice's CPU, {small:,} -> {large:,} accounts", cells, [grown / raw], at_most(1.5, 1.2))]
 
 
 async def _product(stack: LocalStack, size: int) -> Run:
@@ -68,12 +68,15 @@ def _record(n: int) -> Record:
 async def _raw(stack: LocalStack, size: int) -> Run:
     """The floor's rows and timers on a table of `size`, 2,000 at a time."""
     async with database(stack) as url:
-        connection = await asyncpg.connect(url, server_settings={"plan_cache_mode": "force_custom_plan", "jit": "off"}, command_timeout=1800)
+        connection = await asyncpg.connect(
+            url, server_settings={"plan_cache_mode": "force_custom_plan", "jit": "off"}, command_timeout=1800
+        )
         await tables(connection)
         await store(connection, [INVOICE.FromString(value) for _, value in invoices(0, 1, 4)])
         await connection.execute(
-            """insert into invoice select gen_random_uuid(), tenant_id, customer_id, number || n, status, currency, amount_minor, paid_minor,
-                issued_at, due_at, name, email, phone, locale, zone, channels, policy_id, version, source_ref, updated_at
+            """insert into invoice select gen_random_uuid(), tenant_id, customer_id, number || n, status, currency, amount_minor,
+                paid_minor, issued_at, due_at, name, email, phone, locale, zone, channels, policy_id, version, source_ref,
+                updated_at
                 from invoice cross join generate_series(1, $1::int) n""",
             size,
         )

@@ -6,7 +6,7 @@ mail costs. Two more lines say what rendering adds, and what the whole installat
 
 from bench.figures import Run, median, number, spread
 from bench.floor import floor_run
-from bench.line import Line
+from bench.line import Bar, Line, at_least, at_most
 from bench.product import EVERY, product_run
 from paycue.local.stack import LocalStack
 
@@ -25,24 +25,21 @@ async def measure(stack: LocalStack, full: bool) -> list[Line]:
     rendered = [(one[-1][0], await product_run(stack, ours, 1, channel="rendered"))]
     whole = [(five[-1][0], await product_run(stack, ours, 1, EVERY, "rendered"))]
     return [
-        *_lines("one invoice for each account", one, 0.20, 0.50, 5.0, 2.0),
-        *_lines("five adjacent invoices for each account", five, 0.20, 0.50, 5.0, 2.0),
+        *_lines("one invoice for each account", one, at_least(0.20, 0.50), at_most(5, 2)),
+        *_lines("five adjacent invoices for each account", five, at_least(0.20, 0.50), at_most(5, 2)),
         *_lines("one invoice for each account, each mail rendered", rendered),
         *_lines(f"the whole installation ({', '.join(EVERY)}), each mail rendered", whole),
     ]
 
 
-def _lines(
-    what: str, pairs: list[tuple[Run, Run]], bar: float | None = None, goal: float | None = None, cpu_bar: float | None = None,
-    cpu_goal: float | None = None,
-) -> list[Line]:  # fmt: skip
+def _lines(what: str, pairs: list[tuple[Run, Run]], rate_bar: Bar | None = None, cost_bar: Bar | None = None) -> list[Line]:
     rates = tuple(product.rate / floor.rate for floor, product in pairs)
     costs = tuple(product.each.total / floor.each.total for floor, product in pairs)
     floors, products = [floor for floor, _ in pairs], [product for _, product in pairs]
     return [
-        Line("P1", f"reminders/s; {what}", _rate(products), _rate(floors), rates, "at_least", bar, goal),
-        Line("P2", f"CPU us a reminder (Python + PostgreSQL + broker); {what}", _cost(products), _cost(floors), costs, "at_most", cpu_bar, cpu_goal),
-    ]  # fmt: skip
+        Line("P1", f"reminders/s; {what}", (_rate(products), _rate(floors)), rates, rate_bar),
+        Line("P2", f"CPU us a reminder (Python + PostgreSQL + broker); {what}", (_cost(products), _cost(floors)), costs, cost_bar),
+    ]
 
 
 def _rate(runs: list[Run]) -> str:
@@ -53,5 +50,3 @@ def _rate(runs: list[Run]) -> str:
 def _cost(runs: list[Run]) -> str:
     parts = [median([getattr(run.each, kind) for run in runs]) for kind in ("python", "postgres", "broker")]
     return f"{median([run.each.total for run in runs]):.0f} ({' + '.join(f'{part:.0f}' for part in parts)})"
-
-

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from bench.figures import median, number
-from bench.line import Line
+from bench.line import Line, at_most
 from bench.product import Installation
 from bench.storm import storm_run
 from paycue.db.engine import Database
@@ -30,16 +30,12 @@ async def measure(stack: LocalStack, full: bool) -> list[Line]:
     many = await storm_run(stack, storm, large, looking)
     costs = [f"{run.each.total:.0f} us" for run in (many, few)]
     sweep, nothing = sweeps[-1]
+    dearer, what = many.each.total / few.each.total, f"with {large:,} open accounts"
+    looks = [f"{number(sweep)} us", f"{number(nothing)} us"]
     return [
-        Line(
-            "P6", f"CPU a reminder with {large:,} open accounts / with {small:,}", *costs, (many.each.total / few.each.total,), "at_most",
-            1.5, 1.25,
-        ),
-        Line(
-            "P6", f"a look that finds nothing due, {large:,} open accounts / select 1", f"{number(sweep)} us", f"{number(nothing)} us",
-            (sweep / nothing,), "at_most", 3.0, 1.5,
-        ),
-    ]  # fmt: skip
+        Line("P6", f"CPU a reminder {what} / with {small:,}", costs, [dearer], at_most(1.5, 1.25)),
+        Line("P6", f"a look that finds nothing due {what} / select 1", looks, [sweep / nothing], at_most(3, 1.5)),
+    ]
 
 
 async def idle_sweep(url: str) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from bench.figures import number
-from bench.line import Line
+from bench.line import Line, at_least, at_most
 from bench.product import Installation
 from bench.rows.scale import idle_sweep
 from bench.storm import storm_run
@@ -34,10 +34,10 @@ async def measure(stack: LocalStack, full: bool) -> list[Line]:
 
     without = await storm_run(stack, count, during=free)
     within = await storm_run(stack, count, during=held)
-    ratio = within.rate / without.rate
-    sweep = sweeps["held"] / sweeps["free"]
+    rates = [f"{number(run.rate)}/s" for run in (within, without)]
     looks = [f"{number(sweeps[name])} us" for name in ("held", "free")]
+    slower = sweeps["held"] / sweeps["free"]
     return [
-        Line("P8", "reminders/s with a snapshot held / without", f"{number(within.rate)}/s", f"{number(without.rate)}/s", (ratio,), "at_least", 0.6, 0.8),
-        Line("P8", "a look that finds nothing due, with a snapshot held / without", *looks, (sweep,), "at_most", 5.0, 3.0),
-    ]  # fmt: skip
+        Line("P8", "reminders/s with a snapshot held / without", rates, [within.rate / without.rate], at_least(0.6, 0.8)),
+        Line("P8", "a look that finds nothing due, with a snapshot held / without", looks, [slower], at_most(5, 3)),
+    ]

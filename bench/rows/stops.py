@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bench.cpu import alone
 from bench.figures import number
-from bench.line import Line
+from bench.line import Bar, Line, at_most
 from bench.product import PAIR, TENANT, Installation, Worker, installed
 from bench.servers import database, fresh_name
 from bench.storm import in_force, loaded
@@ -40,17 +40,17 @@ async def measure(stack: LocalStack, full: bool) -> list[Line]:
             with alone():
                 theirs = await _latencies(raw[0], raw[1], _payments(house, rate, f"raw{rate}", raw[2]), rate)
                 ours = await _closing(house, rate, f"idle{rate}")
-            lines += _lines(f"{rate:,} payments/s, nothing else to do", ours, theirs, 3.0, 1.5)
+            lines += _lines(f"{rate:,} payments/s, nothing else to do", ours, theirs, at_most(3, 1.5))
         quiet = theirs if rate == 200 else await _latencies(raw[0], raw[1], _payments(house, 200, "again", raw[2]), 200)
     async with installed(stack, PAIR) as house:
         await loaded(house, storm)
         ours, left = await _in_storm(house)
-    return [*lines, *_lines(f"200 payments/s while {storm:,} reminders are due ({left:,} left at the end)", ours, quiet, 10.0, 4.0)]
+    return [*lines, *_lines(f"200 payments/s while {storm:,} reminders are due ({left:,} left at the end)", ours, quiet, at_most(10, 4))]
 
 
-def _lines(what: str, ours: list[float], theirs: list[float], bar: float, goal: float) -> list[Line]:
+def _lines(what: str, ours: list[float], theirs: list[float], bar: Bar) -> list[Line]:
     cells = [f"p50 {number(_at(values, 50))} ms, p99 {number(_at(values, 99))} ms" for values in (ours, theirs)]
-    return [Line("P5", f"payment to gate closed, p99; {what}", *cells, (_at(ours, 99) / _at(theirs, 99),), "at_most", bar, goal)]
+    return [Line("P5", f"payment to gate closed, p99; {what}", cells, [_at(ours, 99) / _at(theirs, 99)], bar)]
 
 
 def _at(values: list[float], percent: int) -> float:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bench import peers
 from bench.cpu import alone
 from bench.figures import number
-from bench.line import Line
+from bench.line import Bar, Line, at_least
 from bench.storm import storm_run
 from paycue.local.stack import LocalStack
 
@@ -17,16 +17,17 @@ class Peer(NamedTuple):
     what: str
     script: str
     ways: tuple[tuple[object, ...], ...]
-    bar: float
-    goal: float
+    bar: Bar
     redis: bool = False
 
 
 PEERS = (
-    Peer("Celery + Redis, tasks with one ETA", "celery_storm.py", ((5000, "prefork", 2), (5000, "threads", 10)), 4, 10, redis=True),
-    Peer("Procrastinate, due jobs", "procrastinate_drain.py", ((5000, 10),), 12, 30),
-    Peer("APScheduler + PostgreSQL, date jobs", "apscheduler_drain.py", ((2000,),), 6, 15),
-    Peer("Dramatiq + Redis, messages (no ETA)", "dramatiq_drain.py", ((10000,),), 1.3, 3.5, redis=True),
+    Peer(
+        "Celery + Redis, tasks with one ETA", "celery_storm.py", ((5000, "prefork", 2), (5000, "threads", 10)), at_least(4, 10), redis=True
+    ),
+    Peer("Procrastinate, due jobs", "procrastinate_drain.py", ((5000, 10),), at_least(12, 30)),
+    Peer("APScheduler + PostgreSQL, date jobs", "apscheduler_drain.py", ((2000,),), at_least(6, 15)),
+    Peer("Dramatiq + Redis, messages (no ETA)", "dramatiq_drain.py", ((10000,),), at_least(1.3, 3.5), redis=True),
 )
 
 
@@ -39,14 +40,12 @@ async def measure(stack: LocalStack, full: bool) -> list[Line]:
         try:
             measured = max([await _run(stack, peer, way) for way in peer.ways], key=lambda one: float(one["rate"]))
         except peers.PeerMissing as missing:
-            lines.append(Line("P4", f"due storm beside {peer.what}", f"{number(ours[-1])}/s", f"cannot run here: {missing}"))
+            lines.append(Line("P4", f"due storm beside {peer.what}", (f"{number(ours[-1])}/s", f"cannot run here: {missing}")))
             continue
         ours.append((await storm_run(stack, count)).rate)
         theirs = f"{number(measured['rate'])}/s, Python {number(measured['cpu_us'])} us"
-        ratios = tuple(rate / measured["rate"] for rate in ours[-2:])
-        lines.append(
-            Line("P4", f"due storm beside {peer.what}", f"{number(sum(ours[-2:]) / 2)}/s", theirs, ratios, "at_least", peer.bar, peer.goal)
-        )
+        ratios = [rate / measured["rate"] for rate in ours[-2:]]
+        lines.append(Line("P4", f"due storm beside {peer.what}", (f"{number(sum(ours[-2:]) / 2)}/s", theirs), ratios, peer.bar))
     return lines
 
 

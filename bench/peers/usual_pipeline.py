@@ -1,4 +1,6 @@
-"""The usual way: FastStream handlers and SQLAlchemy's ORM, one record = one session = one commit; one process. Usage: usual_way.py COUNT
+"""The usual way: FastStream handlers and SQLAlchemy's ORM, one record = one session = one commit; one process.
+
+Usage: usual_pipeline.py COUNT.
 
 Invoice -> merge and a timer, commit -> due timers read, the reminder published, marked, commit -> reminder read and dropped. No
 outbox and no inbox: what it saves there counts in its favour.
