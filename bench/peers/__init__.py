@@ -1,6 +1,6 @@
 """How others fire what is due: the same no-op job on Celery, Dramatiq, Procrastinate, APScheduler, and the usual Kafka service.
 
-Their packages are a locked set of their own (requirements/peers.txt) in `.venv-peers`, so that the product's set stays clean. Each
+Their packages are a locked set of their own (requirements/peers.txt) in `.venv/peers`, so that the product's set stays clean. Each
 script here runs there, apart from us, and prints one line of JSON: `rate` (jobs a second) and `cpu_us` (CPU microseconds a job).
 """
 
@@ -22,7 +22,7 @@ from paycue.local.stack import LocalStack
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-VENV = ROOT / ".venv-peers"
+VENV = ROOT / ".venv" / "peers"
 PYTHON = VENV / "bin" / "python"
 _LOCK = ROOT / "requirements" / "peers.txt"
 
@@ -32,11 +32,11 @@ class PeerMissing(Exception):
 
 
 def set_up() -> None:
-    """Make `.venv-peers` as locked; nothing to do when it is there. Raises PeerMissing."""
+    """Make `.venv/peers` as locked; nothing to do when it is there. Raises PeerMissing."""
     stamp, wanted = VENV / ".set-up", hashlib.sha256(_LOCK.read_bytes() + sys.version.encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    print("Setting up .venv-peers with the peers' own packages (once)", flush=True)
+    print("Setting up .venv/peers with the peers' own packages (once)", flush=True)
     commands = [
         [sys.executable, "-m", "venv", "--clear", str(VENV)],
         [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(_LOCK)],
