@@ -115,14 +115,14 @@ def dispute_resolved(gate: Gate, event: dispute_pb2.DisputeResolved, ctx: Contex
 
 
 def reminder_due(gate: Gate, event: reminder_pb2.ReminderDue, ctx: Context) -> Gated:
-    """A reminder becomes a message, once, whatever comes again."""
+    """A reminder becomes a message, once, whatever comes again; it leaves with this transaction where it may."""
     message = message_of(event, ctx.now)
     # What is older than our marks cannot be told from a replay, and nobody would send it any more.
     stale = message.valid_until < ctx.now - marks.KEPT
     if stale or gate.message(event.reminder_id) or marks.has(gate.marks, "done", event.reminder_id):
         return Decision(gate)
     draft = Draft(gate, ctx)
-    draft.put(message)
+    sending.receive(draft, message)
     return draft.decision()
 
 

@@ -61,7 +61,7 @@ class Sender:
         self._claimed: dict[str, str] = {}
         self._outcomes: asyncio.Queue[Input] = asyncio.Queue()
         self._recorder: asyncio.Task[None] | None = None
-        self._claiming, self._closed = asyncio.Lock(), False
+        self._claiming, self._closed, self._kept = asyncio.Lock(), False, 0
 
     async def start(self) -> None:
         """Refuse to start where a mail's headers could be forged; then open the channels."""
@@ -74,16 +74,30 @@ class Sender:
     async def claim(self) -> int:
         """Claim what is due, as far as every channel has room: which one a message takes is known only when it is claimed."""
         async with self._claiming:
-            now = asyncio.get_running_loop().time()
-            # Without any channel every message is skipped, which takes no room.
-            room = min((pace.room(now) for pace in self._paces.values()), default=_MOST_AT_ONCE)
-            if room > 0 and not self._closed:
+            room = self._room()
+            if room > 0:
                 claimed = await self._runtime.folder.fold_due(room, self._runtime.lanes())
                 # A timer that only plans again is a movement too, for whoever waits until all has come to rest.
                 self._runtime.world.flow.add("timers", 0)
                 return claimed
         await asyncio.sleep(_PAUSE_SECONDS)
         return 0
+
+    def take(self, wanted: int) -> int:
+        """Keep room for reminders that are being folded. A replay lets nothing leave while an instant's facts are folded."""
+        taken = min(wanted, self._room()) if self._runtime.timers.is_set() else 0
+        self._kept += taken
+        return taken
+
+    def give_back(self, taken: int) -> None:
+        """What was claimed is counted by its calls from now on."""
+        self._kept -= taken
+
+    def _room(self) -> int:
+        """Calls that may be claimed now, as far as every channel has room. Without any channel messages are skipped, which takes none."""
+        now = asyncio.get_running_loop().time()
+        room = min((pace.room(now) for pace in self._paces.values()), default=_MOST_AT_ONCE)
+        return 0 if self._closed else max(0, room - self._kept)
 
     def submit(self, calls: Sequence[Send | Find], began: float) -> None:
         """Begin calls whose claims are committed. A process that was frozen since they `began` finds their time over."""
