@@ -68,7 +68,7 @@ class KafkaBus:
         security: Mapping[str, Any] | None = None,
     ) -> None:
         self.servers, self.flow, self.prefix = servers, flow, prefix
-        # One name for all consumers of a process: the range assignor sorts members by it, so that every group gives a process the same lanes.
+        # One name for a whole process: the range assignor sorts members by it, so every group gives a process the same lanes.
         self.client = {"bootstrap_servers": servers, "client_id": f"paycue-{new_id()}", **(security or {})}
         self._partitions, self._replication = partitions, replication
         self._producer: AIOKafkaProducer | None = None

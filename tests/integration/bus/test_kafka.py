@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 
+import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -113,6 +114,8 @@ async def test_nothing_hangs_when_the_broker_stops_answering(
     pid = kafka._kafka.program._process.pid
     os.kill(pid, signal.SIGSTOP)
     try:
+        # A busy machine takes a while to stop every thread.
+        await until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
         async with asyncio.timeout(8):
             with pytest.raises(BusError, match="were not acknowledged"):
                 await bus.publish(records(1))
