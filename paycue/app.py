@@ -42,6 +42,7 @@ class Service(msgspec.Struct, frozen=True):
     `consumers`: consumer group -> the event types it folds; stops have a group of their own so that they never queue behind a storm.
     `timers`: the group whose lanes this process's timers and sends follow; `stops`: the group whose topics have to be fresh for a send.
     `claims`: the group whose events may claim calls when they are folded.
+    `prompt`: a timer that an event makes due fires in the transaction that folds the event.
     `takes_stops`: it takes requests that stop something, and keeps their receipts.
     `loops`: bodies that do one bounded piece of time-driven work and return how much that was.
     `outbound`: makes what performs the service's provider calls. `references`: settings -> what handlers get as `ctx.reference`.
@@ -60,6 +61,7 @@ class Service(msgspec.Struct, frozen=True):
     timers: str = ""
     stops: str = ""
     claims: str = ""
+    prompt: bool = False
     takes_stops: bool = False
     outbound: Callable[[Runtime], Outbound] | None = None
     references: Callable[[Any], References] | None = None
