@@ -20,7 +20,6 @@ from paycue.bus.flow import TopicPartition
 from paycue.db.engine import is_transient
 from paycue.observability import metrics
 
-_MOST = 2000
 _TRIES_UNTIL_UNREADY = 5
 _LONGEST_WAIT = 5.0
 _COMMIT_SECONDS = 5.0
@@ -40,7 +39,7 @@ class FoldsRecords(Protocol):
 class LaneConsumer:
     """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
-    `feeds` is told after every poll how far all is folded. Beats are counted there and folded nowhere.
+    A poll brings `most` records at most; `feeds` is told after each how far all is folded. Beats are counted there and folded nowhere.
     """
 
     def __init__(
@@ -51,13 +50,14 @@ class LaneConsumer:
         folder: FoldsRecords,
         *,
         lanes_at_once: int = 4,
+        most: int = 2000,
         feeds: Feeds | None = None,
     ) -> None:
         self.group, self.topics, self._folder, self._feeds = group, topics, folder, feeds
         self._service = group.partition(".")[0]
         self._consumer = bus.consumer(group, topics, self._before_revoke)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
-        self._stopping = False
+        self._most, self._stopping = most, False
         self._polling: asyncio.Future[Polled] | None = None
         self._tries: Counter[int] = Counter()
         self._in_hand: Counter[TopicPartition] = Counter()
@@ -120,7 +120,7 @@ class LaneConsumer:
 
     async def _poll(self) -> Polled:
         """What came; nothing when `stop` cuts the wait short, for a poll may wait for a rebalance that no broker ends."""
-        self._polling = asyncio.ensure_future(self._consumer.poll(_MOST))
+        self._polling = asyncio.ensure_future(self._consumer.poll(self._most))
         try:
             polled = await self._polling
         except asyncio.CancelledError:
