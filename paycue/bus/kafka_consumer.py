@@ -6,6 +6,7 @@ It never decodes: a deserializer that raises inside the client loses other parti
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
@@ -20,6 +21,7 @@ from paycue.bus.flow import Flow, TopicPartition
 
 _STOP_SECONDS = 5
 _ANSWER_SECONDS = 5
+_VALUE = itemgetter(1)
 
 CONSUMER: dict[str, Any] = {
     "enable_auto_commit": False,
@@ -98,11 +100,7 @@ class KafkaConsumer:
 
     async def poll(self, most: int) -> dict[TopicPartition, list[Record]]:
         polled = await self._client.getmany(timeout_ms=200, max_records=most)
-        return {self.own(tp): [self._record(r) for r in records] for tp, records in polled.items() if records}
-
-    def _record(self, r: Any) -> Record:
-        headers = tuple((name, value or b"") for name, value in r.headers)
-        return Record(r.topic.removeprefix(self._prefix), r.partition, r.offset, r.key, r.value, headers)
+        return {own: [_record(*own, r) for r in records] for tp, records in polled.items() if records and (own := self.own(tp))}
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         mine = {self._theirs(tp): offset for tp, offset in offsets.items() if tp in self.assigned()}
@@ -160,6 +158,12 @@ class KafkaConsumer:
 
     async def stop(self) -> None:
         await stop_within(self._client)
+
+
+def _record(topic: str, partition: int, r: Any) -> Record:
+    """A record as it came; a header without a value has an empty one."""
+    headers = r.headers if all(map(_VALUE, r.headers)) else ((name, value or b"") for name, value in r.headers)
+    return Record(topic, partition, r.offset, r.key, r.value, tuple(headers))
 
 
 def _taken(group: str, tp: KafkaPartition, error: BaseException) -> BusError:
