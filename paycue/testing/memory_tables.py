@@ -1,0 +1,108 @@
+"""What a memory store keeps for one service, whatever that is: tables as dictionaries, numbers that only grow, and locks by name.
+
+The tables outlive every process that works on them. Only a commit changes them, and it is one instant.
+"""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+LOCK_SECONDS = 1.0
+"""How long a transaction waits for another's lock, as on PostgreSQL."""
+GONE: Any = object()
+"""Stands in a transaction's changes for what it deletes."""
+
+Changes = dict[str, dict[Any, Any]]
+"""Table -> key -> value, or GONE."""
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    """A row of the account table."""
+
+    lane: int
+    doc: bytes
+    next_action_at: datetime | None = None
+    parked_at: datetime | None = None
+    version: int = 0
+
+
+class Tables:
+    """One service's tables: `account`, `inbox`, `outbox`, `lane`, `letter`, `parked`, `directory`, and those its rows name."""
+
+    def __init__(self) -> None:
+        self.tables: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
+        self.locks = Locks()
+        self.relay: object | None = None
+        """Who holds the relay's lock."""
+        self.watchers: list[Callable[[Changes], None]] = []
+        """Told of every commit, at its instant."""
+        self._numbers: Counter[str] = Counter()
+
+    def next_number(self, sequence: str) -> int:
+        """Given out for good, whether or not its transaction commits."""
+        self._numbers[sequence] += 1
+        return self._numbers[sequence]
+
+    def apply(self, changes: Changes) -> None:
+        """Commit."""
+        for name, changed in changes.items():
+            table = self.tables[name]
+            for key, value in changed.items():
+                if value is GONE:
+                    table.pop(key, None)
+                else:
+                    table[key] = value
+        for watcher in self.watchers:
+            watcher(changes)
+
+
+class Locks:
+    """Exclusive locks, each given to whoever has waited longest."""
+
+    def __init__(self) -> None:
+        self._holders: dict[Hashable, object] = {}
+        self._held: defaultdict[object, dict[Hashable, None]] = defaultdict(dict)
+        self._waiting: defaultdict[Hashable, deque[tuple[asyncio.Future[None], object]]] = defaultdict(deque)
+
+    def free(self, name: Hashable, owner: object) -> bool:
+        """Whether nobody but `owner` holds it."""
+        return self._holders.get(name, owner) is owner
+
+    def take(self, name: Hashable, owner: object) -> None:
+        """Take what is free."""
+        self._holders[name] = owner
+        self._held[owner][name] = None
+
+    async def acquire(self, name: Hashable, owner: object) -> None:
+        """Raises LockNotAvailableError when it is not given in time."""
+        if self.free(name, owner):
+            return self.take(name, owner)
+        given = asyncio.get_running_loop().create_future()
+        self._waiting[name].append((given, owner))
+        try:
+            async with asyncio.timeout(LOCK_SECONDS):
+                await given
+        except TimeoutError:
+            raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout") from None
+        finally:
+            if not given.done() or given.cancelled():
+                self._waiting[name] = deque(one for one in self._waiting[name] if one[0] is not given)
+
+    def release(self, owner: object) -> None:
+        """Everything that `owner` holds goes to the next in line."""
+        for name in self._held.pop(owner, {}):
+            del self._holders[name]
+            line = self._waiting[name]
+            while line:
+                given, other = line.popleft()
+                if not given.done():
+                    self.take(name, other)
+                    given.set_result(None)
+                    break
+            if not line:
+                del self._waiting[name]
