@@ -5,6 +5,7 @@ commits are left out. Acknowledged records keep their order within a partition, 
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import Context
 
@@ -30,6 +31,7 @@ class FaultyBus(MemoryBus):
         """Told of every record at the instant it is appended."""
         self.readers: list[FaultyConsumer] = []
         self._background = set[asyncio.Task[None]]()
+        self._coordinators = defaultdict[str, asyncio.Lock](asyncio.Lock)
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         _alive()
@@ -70,7 +72,7 @@ class FaultyBus(MemoryBus):
         await asyncio.shield(task)
 
     async def _rebalance(self, group: str) -> None:
-        async with self._rebalancing:
+        async with self._coordinators[group]:
             for member in self._members(group):
                 if not await member.lets_go():
                     member.thrown_out = True

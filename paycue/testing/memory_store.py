@@ -274,12 +274,7 @@ class MemoryStore:
 
     async def next_due(self) -> datetime | None:
         await self.statement("next due")
-        return self.earliest()
-
-    def earliest(self) -> datetime | None:
-        """The earliest timer, as a test sees it without asking."""
-        rows = self.tables.tables["account"].values()
-        return min((row.next_action_at for row in rows if row.next_action_at is not None and row.parked_at is None), default=None)
+        return self.tables.earliest()
 
     async def entry(self, entry_id: str) -> bytes | None:
         await self.statement("entry")
@@ -301,7 +296,7 @@ class MemoryStore:
         await self.statement("health")
         letters = _open(self.tables.tables["letter"])
         parked = {(letter.tenant, letter.account) for letter in letters if letter.parked}
-        return Health(len(self.tables.tables["outbox"]), len(letters), len(parked), self.earliest())
+        return Health(len(self.tables.tables["outbox"]), len(letters), len(parked), self.tables.earliest())
 
     async def prune(self, tenants: Sequence[str], answers_before: datetime) -> None:
         """There are no answers here, and ids are as old as the test."""

@@ -48,6 +48,11 @@ class Tables:
         self._numbers[sequence] += 1
         return self._numbers[sequence]
 
+    def earliest(self) -> datetime | None:
+        """The earliest timer of an account that is not parked."""
+        rows = self.tables["account"].values()
+        return min((row.next_action_at for row in rows if row.next_action_at is not None and row.parked_at is None), default=None)
+
     def apply(self, changes: Changes) -> None:
         """Commit."""
         for name, changed in changes.items():

@@ -1,0 +1,206 @@
+"""One seed from its first instant to its last: act, let everything come to rest, check, move on to the next interesting instant.
+
+Business time flows while something is going on and jumps when all is at rest, so that a month costs its bursts of activity alone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import structlog
+
+from paycue.bus.batch import Input
+from paycue.bus.bus import BusError
+from paycue.bus.directory import entry_key
+from paycue.bus.envelope import Outgoing, outgoing
+from paycue.bus.topics import topic_of
+from paycue.db.engine import is_transient
+from paycue.decision import Refused
+from paycue.events.v1.directory_pb2 import CreditorRegistered
+from paycue.ids import account_key
+from paycue.testing.clocks import SharedTime
+from paycue.testing.virtual_loop import VirtualLoop
+from tests.simulation import incidents, rest
+from tests.simulation.book import Action, Asked, Book, Fact, Published
+from tests.simulation.chance import Chance
+from tests.simulation.estate import Estate, Worker
+from tests.simulation.judge import Judge
+from tests.simulation.trace import Trace, Violation
+
+PATIENCE_SECONDS = 400.0
+"""Of the loop: what has not come to rest by then is stuck."""
+AFTERWARDS = timedelta(days=3)
+"""How long a simulation goes on after its last fact, in fair weather, for lookups and repeats to end."""
+_LOOK_SECONDS = 0.05
+_CLIENT_SECONDS = 10.0
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a seed."""
+
+    seed: int
+    digest: str
+    violations: tuple[Violation, ...]
+    counts: dict[str, int]
+
+
+class Simulation:
+    """All that one seed decides."""
+
+    def __init__(self, seed: int, days: int, tell: Callable[[str], None] | None = None) -> None:
+        self.chance = Chance(seed)
+        self.loop = VirtualLoop(self.chance.shuffle)
+        self.book = Book(self.chance, days)
+        self.shared = SharedTime(self.book.start, self.loop)
+        self.trace = Trace(self.shared.now, tell)
+        self.estate = Estate(self.loop, self.shared, self.chance, self.trace)
+        self.judge = Judge(self.book, self.estate, self.trace)
+        self._acting = set[asyncio.Task[None]]()
+
+    async def run(self) -> None:
+        """To the end of its days, and a while longer in fair weather."""
+        left = list(self.book.actions)
+        await self._settle()
+        while not self.trace.violations and (at := self._next(left)) is not None:
+            self.shared.move_to(at)
+            if self.shared.now() < self.book.end:
+                incidents.arm(self.estate, self.chance)
+            else:
+                self._fair_weather()
+            while left and left[0].at <= self.shared.now():
+                self._act(left.pop(0))
+            await self._settle()
+            self.judge.after_a_burst()
+        if not self.trace.violations:
+            self.judge.at_the_end()
+
+    def _fair_weather(self) -> None:
+        self.chance.calm()
+        for house in self.estate.houses.values():
+            house.down_until = None
+            for worker in house.workers:
+                worker.process.on_step = None
+
+    def _next(self, left: list[Action]) -> datetime | None:
+        """The next instant at which anything is to happen; None when nothing is, or not in time."""
+        wanted = [left[0].at] if left else []
+        for house in self.estate.houses.values():
+            if house.down_until is not None:
+                wanted.append(house.down_until)
+            elif house.service.loops and (due := house.tables.earliest()) is not None:
+                wanted.append(due - house.skew)
+        now, end = self.shared.now(), self.book.end
+        if now < end:
+            return min([*wanted, end])
+        at = min(wanted, default=None)
+        return at if at is not None and at < end + AFTERWARDS else None
+
+    def _act(self, action: Action) -> None:
+        match action.what:
+            case Fact() as fact:
+                self._begin(self._tell(fact))
+            case Asked() as asked:
+                self._begin(self._insist(asked.service, lambda worker: self._obey(worker, asked)))
+            case Published() as published:
+                self._begin(self._insist("scheduler", lambda worker: self._put_in_force(worker, published)))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
+        self._acting.add(task)
+        task.add_done_callback(self._acting.discard)
+
+    async def _tell(self, fact: Fact) -> None:
+        """An ERP repeats what was not acknowledged."""
+        await self.chance.passes(0.2)
+        while True:
+            try:
+                return await self.estate.bus.publish([self._record(fact)])
+            except BusError:
+                await asyncio.sleep(1)
+
+    def _record(self, fact: Fact) -> Outgoing:
+        event, topic = fact.event, topic_of(type(fact.event))
+        creditor = isinstance(event, CreditorRegistered)
+        key = entry_key(event) if isinstance(event, CreditorRegistered) else account_key(event.tenant_id, event.account_id)  # type: ignore[attr-defined]
+        partition = 0 if creditor else self.estate.bus.partition(topic.name, key)
+        return outgoing(event, event_id=fact.event_id, source="urn:erp", at=self.shared.now(), partition=partition, key=key)
+
+    async def _insist(self, service: str, request: Callable[[Worker], Coroutine[Any, Any, str]]) -> None:
+        """A client asks until it is answered; its requests are requests of one of the service's processes."""
+        await self.chance.passes(0.2)
+        while True:
+            if working := self.estate.houses[service].working:
+                task = self.chance.one_of(working).process.start(request(self.chance.one_of(working)))
+                await asyncio.wait([task], timeout=_CLIENT_SECONDS)
+                if task.done() and not task.cancelled() and self._answered(service, task):
+                    return
+            await asyncio.sleep(1)
+
+    def _answered(self, service: str, task: asyncio.Task[str]) -> bool:
+        """Whether the client need not ask again."""
+        error = task.exception()
+        if error is None:
+            self.trace.add("answer", f"{service} {task.result()}")
+        elif not is_transient(error):
+            self.trace.violated("API", f"{service} answered with an error of its own: {error!r}")
+        return error is None
+
+    async def _obey(self, worker: Worker, asked: Asked) -> str:
+        assert worker.runtime is not None
+        one = Input(asked.tenant, asked.account, asked.command, asked.command_id, worker.clock.now(), command=True)
+        name = f"{asked.command_id} {type(asked.command).__name__}"
+        try:
+            await worker.runtime.folder.obey([one])
+        except Refused as refused:
+            return f"{name} refused: {refused.title}"
+        return f"{name} obeyed"
+
+    async def _put_in_force(self, worker: Worker, published: Published) -> str:
+        assert worker.runtime is not None
+        self.estate.policies[published.tenant] = published.policy
+        async with worker.store.transaction([published.tenant]) as unit:
+            await unit.wake_tenant(published.tenant, worker.clock.now())
+        worker.runtime.alarm.ring()
+        return f"{published.tenant} policy {published.policy.version}"
+
+    async def _settle(self) -> None:
+        """Until all is at rest."""
+        began = self.loop.time()
+        self.estate.heal()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self.estate.heal()
+            waiting = f"{len(self._acting)} actions" if self._acting else rest.unrest(self.estate)
+            if not waiting or self.trace.violations:
+                return
+            if self.loop.time() > began + PATIENCE_SECONDS:
+                return self.trace.violated("I10 alive", f"not at rest after {PATIENCE_SECONDS:.0f} seconds: {waiting}")
+
+    def close(self) -> None:
+        """Kill what is left and let it unwind."""
+        self.loop.run_until_complete(self._end())
+        self.loop.close()
+
+    async def _end(self) -> None:
+        for house in self.estate.houses.values():
+            for worker in house.workers:
+                worker.process.kill()
+        await asyncio.sleep(60)
+
+
+def run(seed: int, days: int = 30, tell: Callable[[str], None] | None = None) -> Outcome:
+    """Simulate a seed. `tell` hears its trace line by line."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        simulation = Simulation(seed, days, tell)
+        try:
+            simulation.loop.run_until_complete(simulation.run())
+        finally:
+            simulation.close()
+    finally:
+        structlog.reset_defaults()
+    trace = simulation.trace
+    return Outcome(seed, trace.digest, tuple(trace.violations), dict(trace.counts))
