@@ -26,9 +26,8 @@ def _between_states(house: House) -> str:
             return "frozen"
         if worker.process.dead != worker.process.unwound or (not worker.process.dead and not worker.at_work):
             return "starts or ends"
-        if open_calls := worker.flow.open["provider calls"]:
-            if not worker.process.dead:
-                return f"{open_calls} provider calls"
+        if (open_calls := worker.flow.open["provider calls"]) and not worker.process.dead:
+            return f"{open_calls} provider calls"
     return "" if house.working or house.down_until is not None else "not started"
 
 

@@ -26,7 +26,7 @@ from paycue.testing.virtual_loop import VirtualLoop
 from tests.simulation import incidents, rest
 from tests.simulation.book import Action, Asked, Book, Fact, Published
 from tests.simulation.chance import Chance
-from tests.simulation.estate import Estate, Worker
+from tests.simulation.estate import Estate, House, Worker
 from tests.simulation.judge import Judge
 from tests.simulation.trace import Trace, Violation
 
@@ -58,7 +58,7 @@ class Simulation:
         self.trace = Trace(self.shared.now, tell)
         self.estate = Estate(self.loop, self.shared, self.chance, self.trace)
         self.judge = Judge(self.book, self.estate, self.trace)
-        self._acting = set[asyncio.Task[None]]()
+        self._acting, self._patient = set[asyncio.Task[None]](), 0
 
     async def run(self) -> None:
         """To the end of its days, and a while longer in fair weather."""
@@ -131,13 +131,22 @@ class Simulation:
     async def _insist(self, service: str, request: Callable[[Worker], Coroutine[Any, Any, str]]) -> None:
         """A client asks until it is answered; its requests are requests of one of the service's processes."""
         await self.chance.passes(0.2)
+        house = self.estate.houses[service]
         while True:
-            if working := self.estate.houses[service].working:
+            await self._until_up(house)
+            if working := house.working:
                 task = self.chance.one_of(working).process.start(request(self.chance.one_of(working)))
                 await asyncio.wait([task], timeout=_CLIENT_SECONDS)
                 if task.done() and not task.cancelled() and self._answered(service, task):
                     return
             await asyncio.sleep(1)
+
+    async def _until_up(self, house: House) -> None:
+        """Who waits for a service that is down for hours keeps nothing else from coming to rest."""
+        self._patient += 1
+        while house.down_until is not None:
+            await asyncio.sleep(1)
+        self._patient -= 1
 
     def _answered(self, service: str, task: asyncio.Task[str]) -> bool:
         """Whether the client need not ask again."""
@@ -173,7 +182,8 @@ class Simulation:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self.estate.heal()
-            waiting = f"{len(self._acting)} actions" if self._acting else rest.unrest(self.estate)
+            acting = len(self._acting) - self._patient
+            waiting = f"{acting} actions" if acting else rest.unrest(self.estate)
             if not waiting or self.trace.violations:
                 return
             if self.loop.time() > began + PATIENCE_SECONDS:

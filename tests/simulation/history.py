@@ -1,0 +1,113 @@
+"""What a simulation saw, put in order: claims as they were committed, and what the topics said and when.
+
+Places are those of the trace: of two things the later one has the higher place. Everything is read as it happens, once.
+"""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from paycue.bus.envelope import Envelope, Record, decode
+from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2, stop_pb2
+from paycue.testing.memory_tables import Changes
+from services.notifier.domain.gate import Gate, Line
+from tests.simulation.estate import Estate
+
+Key = tuple[str, str]
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A claim as it was committed."""
+
+    place: int
+    key: Key
+    reminder_id: str
+    call_id: str
+    channel: str
+    recipient: str
+    lines: tuple[Line, ...]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """A stop that was acknowledged, at the place where its receipt came to its topic."""
+
+    place: int
+    key: Key
+    stop_id: str
+    kind: int
+    invoice_ids: tuple[str, ...]
+    in_flight: tuple[str, ...]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A balance as payments published it."""
+
+    place: int
+    version: int
+    open_minor: int
+
+
+class History:
+    """Reads along."""
+
+    def __init__(self, estate: Estate) -> None:
+        self._estate, self._decode = estate, msgspec.msgpack.Decoder(Gate).decode
+        self.claims: dict[str, Claim] = {}
+        self.receipts: dict[str, Receipt] = {}
+        self.balances: defaultdict[tuple[Key, str], dict[int, Told]] = defaultdict(dict)
+        self.answers: dict[str, int] = {}
+        """Cause of a payment or a dispute -> where its answer stands: applied, rejected, refused."""
+        self.registered: dict[str, list[str]] = defaultdict(list)
+        """Cause -> the disputes registered under it."""
+        self.resolved: dict[tuple[Key, str], list[int]] = defaultdict(list)
+        self.states: defaultdict[Key, dict[int, tuple[int, account_pb2.AccountState]]] = defaultdict(dict)
+        self.due: dict[str, tuple[datetime, reminder_pb2.ReminderDue]] = {}
+        """Reminders by id, with the instant of their decision as the scheduler's clock told it."""
+        self.envelopes: list[tuple[int, Record, Envelope | None]] = []
+        self._read = 0
+        estate.houses["notifier"].tables.watchers.append(self._committed)
+
+    def _committed(self, changes: Changes) -> None:
+        calls = {key[2] for key in changes.get("call", {})}
+        if not calls:
+            return
+        for key, row in changes["account"].items():
+            for message in self._decode(row.doc).messages:
+                if message.call_id in calls and message.status == "claimed":
+                    told = (message.reminder_id, message.call_id, message.channel, message.recipient, message.covered)
+                    self.claims[message.call_id] = Claim(self._estate.trace.place, key, *told)
+
+    def read(self) -> None:
+        """Take in what came to the topics since the last time."""
+        records, self._read = self._estate.records[self._read :], len(self._estate.records)
+        for place, record in records:
+            envelope = None if record.topic == "operator.directory.v1" else decode(record)
+            self.envelopes.append((place, record, envelope))
+            if envelope is not None:
+                self._take(place, envelope, (envelope.tenant, envelope.account), envelope.event)
+
+    def _take(self, place: int, envelope: Envelope, key: Key, event: Any) -> None:
+        match event:
+            case stop_pb2.StopReceipt():
+                told = (event.stop_id, event.kind, tuple(event.invoice_ids), tuple(event.calls_in_flight))
+                self.receipts.setdefault(event.stop_id, Receipt(place, key, *told))
+            case payment_pb2.InvoiceSettled() | payment_pb2.InvoiceReopened():
+                self._balance(place, key, event.balance)
+            case payment_pb2.BalanceChanged():
+                for balance in event.balances:
+                    self._balance(place, key, balance)
+            case payment_pb2.PaymentApplied() | payment_pb2.PaymentRejected() | dispute_pb2.DisputeRefused():
+                self.answers.setdefault(event.cause_id, place)
+            case dispute_pb2.DisputeRegistered():
+                self.registered[event.cause_id].append(event.dispute_id)
+            case dispute_pb2.DisputeResolved():
+                self.resolved[key, event.dispute_id].append(place)
+            case account_pb2.AccountState():
+                self.states[key].setdefault(event.version, (place, event))
+            case reminder_pb2.ReminderDue():
+                self.due.setdefault(event.reminder_id, (envelope.time, event))
+
+    def _balance(self, place: int, key: Key, balance: payment_pb2.InvoiceBalance) -> None:
+        self.balances[key, balance.invoice_id].setdefault(balance.version, Told(place, balance.version, balance.open_minor))
