@@ -245,13 +245,19 @@ class MemoryStore:
             lost = await self._faults.commit()
             self._alive()
             self.tables.apply(unit.changes)
+            unit.end()
+            await self._faults.committed()
+            self._alive()
         finally:
             self._open.pop(unit, None)
             unit.end()
-        await self._faults.committed()
-        self._alive()
         if lost:
             raise ConnectionError("the answer to a commit was lost")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a transaction of this process is open, or its answer on the way."""
+        return bool(self._open)
 
     async def statement(self, name: str) -> None:
         """What every round trip costs, and may end in. Raises Killed in a dead process."""

@@ -11,11 +11,12 @@ import msgspec
 
 from paycue.bus.envelope import Envelope, Record, decode
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2, stop_pb2
-from paycue.testing.memory_tables import Changes
+from paycue.testing.memory_tables import GONE, Changes
 from services.notifier.domain.gate import Gate, Line
 from tests.simulation.estate import Estate
 
 Key = tuple[str, str]
+_RECEIPT = stop_pb2.StopReceipt.DESCRIPTOR.full_name
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -34,6 +35,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """A stop that was acknowledged, at the place where its receipt came to its topic."""
 
     place: int
+    effective: int
+    """Where the notifier decided it: what is claimed from here on has seen the stop."""
     key: Key
     stop_id: str
     kind: int
@@ -66,10 +69,13 @@ class History:
         self.due: dict[str, tuple[datetime, reminder_pb2.ReminderDue]] = {}
         """Reminders by id, with the instant of their decision as the scheduler's clock told it."""
         self.envelopes: list[tuple[int, Record, Envelope | None]] = []
-        self._read = 0
+        self._read, self._effective = 0, dict[str, int]()
         estate.houses["notifier"].tables.watchers.append(self._committed)
 
     def _committed(self, changes: Changes) -> None:
+        for event in changes.get("outbox", {}).values():
+            if event is not GONE and event.type == _RECEIPT:
+                self._effective.setdefault(stop_pb2.StopReceipt.FromString(event.value).stop_id, self._estate.trace.place)
         calls = {key[2] for key in changes.get("call", {})}
         if not calls:
             return
@@ -92,7 +98,7 @@ class History:
         match event:
             case stop_pb2.StopReceipt():
                 told = (event.stop_id, event.kind, tuple(event.invoice_ids), tuple(event.calls_in_flight))
-                self.receipts.setdefault(event.stop_id, Receipt(place, key, *told))
+                self.receipts.setdefault(event.stop_id, Receipt(place, self._effective[event.stop_id], key, *told))
             case payment_pb2.InvoiceSettled() | payment_pb2.InvoiceReopened():
                 self._balance(place, key, event.balance)
             case payment_pb2.BalanceChanged():

@@ -96,8 +96,8 @@ class Judge:
             told = self.history.balances[claim.key, line.invoice_id].get(line.balance_version)
             bill = self.bills[*claim.key, line.invoice_id]
             owed = told.open_minor if told else bill.amount_minor
-            if (line.balance_version > 0) != (told is not None) or line.open_minor != owed or owed <= 0:
-                self.trace.violated("I9 content", f"{claim.call_id}: {line.invoice_id} of {line.open_minor}, {owed} are owed")
+            if (line.balance_version > 0 and told is None) or line.open_minor != owed or owed <= 0:
+                self.trace.violated("I9 content", f"{claim.call_id}: {line}, {owed} are owed: {told} {bill}")
             if line.invoice_id not in text or decimal_text(owed, line.currency) not in text:
                 self.trace.violated("I9 content", f"{claim.call_id} does not say that {owed} {line.currency} of {line.invoice_id} are open")
 
@@ -107,7 +107,7 @@ class Judge:
             concerned = list(claim.lines) if suppression_key(claim.recipient) == self._said_no[receipt.stop_id] else []
         if not concerned:
             return
-        if claim.place < receipt.place:
+        if claim.place < receipt.effective:
             self.trace.violated("I1 stop fence", f"{claim.call_id} was received after stop {receipt.stop_id} was acknowledged")
         elif not self._over(receipt, claim):
             self.trace.violated("I1 stop fence", f"{claim.call_id} was claimed although stop {receipt.stop_id} was acknowledged before")

@@ -28,6 +28,8 @@ def _between_states(house: House) -> str:
             return "starts or ends"
         if (open_calls := worker.flow.open["provider calls"]) and not worker.process.dead:
             return f"{open_calls} provider calls"
+        if worker.store.busy and not worker.process.dead:
+            return "a transaction"
     return "" if house.working or house.down_until is not None else "not started"
 
 
