@@ -11,6 +11,7 @@ from contextvars import Context
 
 from paycue.bus.bus import Consumer, Fence
 from paycue.bus.envelope import Outgoing, Record
+from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.memory import MemoryBus, MemoryConsumer
 from paycue.testing.faults import BusFaults
@@ -93,7 +94,9 @@ class FaultyConsumer(MemoryConsumer):
     def __init__(self, bus: FaultyBus, group: str, topics: tuple[str, ...], before_revoke: Fence) -> None:
         super().__init__(bus, group, topics, before_revoke)
         self.process, self.arrived = process(), asyncio.Event()
-        self.thrown_out = False
+        self.thrown_out, self.deaf_until = False, 0.0
+        self._told: dict[TopicPartition, int] = {}
+        """Where each log ended when it was last fetched, until somebody has asked."""
         self._notices_at: float | None = None
         if self.process is not None:
             self.process.deaths.append(self._die)
@@ -120,16 +123,28 @@ class FaultyConsumer(MemoryConsumer):
     async def poll(self, most: int) -> dict[TopicPartition, list[Record]]:
         _alive()
         await self._rejoin()
+        if asyncio.get_running_loop().time() < self.deaf_until:
+            await asyncio.sleep(_IDLE_SECONDS)
+            return {}
         if not self._waits():
             self.arrived.clear()
             try:
                 async with asyncio.timeout(_IDLE_SECONDS):
                     await self.arrived.wait()
             except TimeoutError:
+                self._fetched()
                 return {}
         await self.bus.faults.fetching()
         _alive()
+        self._fetched()
         return self._take(most)
+
+    def _fetched(self) -> None:
+        self._told = {tp: len(self.bus.logs[tp]) for tp in self.positions}
+
+    async def progress(self) -> dict[TopicPartition, Progress]:
+        told, self._told = self._told, {}
+        return {tp: Progress(position, told.get(tp)) for tp, position in self.positions.items()}
 
     def _waits(self) -> bool:
         return any(tp not in self.paused and position < len(self.bus.logs[tp]) for tp, position in self.positions.items())

@@ -5,7 +5,7 @@ The tables outlive every process that works on them. Only a commit changes them,
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,8 @@ class Tables:
         self.tables: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
         self.locks = Locks()
         self.relay: object | None = None
-        """Who holds the relay's lock."""
+        """Who holds the relay's lock, and has said something at `relay_spoke`, of the loop's clock."""
+        self.relay_spoke = 0.0
         self.watchers: list[Callable[[Changes], None]] = []
         """Told of every commit, at its instant."""
         self._numbers: Counter[str] = Counter()
@@ -48,10 +49,10 @@ class Tables:
         self._numbers[sequence] += 1
         return self._numbers[sequence]
 
-    def earliest(self) -> datetime | None:
-        """The earliest timer of an account that is not parked."""
-        rows = self.tables["account"].values()
-        return min((row.next_action_at for row in rows if row.next_action_at is not None and row.parked_at is None), default=None)
+    def earliest(self, lanes: Collection[int] | None = None) -> datetime | None:
+        """The earliest timer of an account that is not parked, on these lanes (None: on all)."""
+        rows = [row for row in self.tables["account"].values() if row.parked_at is None and (lanes is None or row.lane in lanes)]
+        return min((row.next_action_at for row in rows if row.next_action_at is not None), default=None)
 
     def apply(self, changes: Changes) -> None:
         """Commit."""
@@ -67,21 +68,30 @@ class Tables:
 
 
 class Locks:
-    """Exclusive locks, each given to whoever has waited longest."""
+    """Exclusive locks, each given to whoever has waited longest; and shared ones, which nobody waits for."""
 
     def __init__(self) -> None:
         self._holders: dict[Hashable, object] = {}
+        self._sharers: defaultdict[Hashable, dict[object, None]] = defaultdict(dict)
         self._held: defaultdict[object, dict[Hashable, None]] = defaultdict(dict)
         self._waiting: defaultdict[Hashable, deque[tuple[asyncio.Future[None], object]]] = defaultdict(deque)
 
     def free(self, name: Hashable, owner: object) -> bool:
-        """Whether nobody but `owner` holds it."""
-        return self._holders.get(name, owner) is owner
+        """Whether nobody but `owner` has a part in it."""
+        return self._holders.get(name, owner) is owner and not any(sharer is not owner for sharer in self._sharers.get(name, ()))
 
     def take(self, name: Hashable, owner: object) -> None:
         """Take what is free."""
         self._holders[name] = owner
         self._held[owner][name] = None
+
+    def share(self, name: Hashable, owner: object) -> bool:
+        """Take a share unless somebody else holds it, or waits to; whether that was so."""
+        if self._holders.get(name, owner) is not owner or self._waiting.get(name):
+            return False
+        self._sharers[name][owner] = None
+        self._held[owner][name] = None
+        return True
 
     async def acquire(self, name: Hashable, owner: object) -> None:
         """Raises LockNotAvailableError when it is not given in time."""
@@ -99,15 +109,20 @@ class Locks:
                 self._waiting[name] = deque(one for one in self._waiting[name] if one[0] is not given)
 
     def release(self, owner: object) -> None:
-        """Everything that `owner` holds goes to the next in line."""
+        """Everything that `owner` has a part in goes to the next in line."""
         for name in self._held.pop(owner, {}):
-            del self._holders[name]
-            line = self._waiting[name]
-            while line:
-                given, other = line.popleft()
-                if not given.done():
-                    self.take(name, other)
-                    given.set_result(None)
-                    break
-            if not line:
-                del self._waiting[name]
+            self._sharers[name].pop(owner, None)
+            if self._holders.get(name) is owner:
+                del self._holders[name]
+            self._hand_on(name)
+
+    def _hand_on(self, name: Hashable) -> None:
+        line = self._waiting[name]
+        while line and (line[0][0].done() or self.free(name, line[0][1])):
+            given, other = line.popleft()
+            if not given.done():
+                self.take(name, other)
+                given.set_result(None)
+        for table in (self._waiting, self._sharers):
+            if not table.get(name):
+                table.pop(name, None)

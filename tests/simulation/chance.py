@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -55,6 +56,10 @@ class Chance:
         most = (0.02, 0.01, 0.02, 0.05, 0.05, 0.05, 0.05, 0.15, 0.1, 0.15, 0.3, 0.25)
         storm = self.random.choice((0.1, 0.5, 1.0, 1.0))
         return Weather(*(self.random.choice((0.0, 0.3, 1.0)) * storm * bound for bound in most))
+
+    def id(self) -> UUID:
+        """A fresh id."""
+        return UUID(int=self.random.getrandbits(128), version=4)
 
     def calm(self) -> None:
         self.weather = CALM
@@ -139,8 +144,3 @@ class SeededBusFaults:
 
     def unnoticed(self) -> float:
         return self._chance.between(0.0, 3.0)
-
-
-def pairs(options: dict[str, Any]) -> str:
-    """For a trace: names and values."""
-    return " ".join(f"{name}={value}" for name, value in options.items())

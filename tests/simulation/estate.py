@@ -15,10 +15,9 @@ import msgspec
 from paycue.app import Service, discover
 from paycue.bus.directory import creditors
 from paycue.bus.envelope import Record, header
-from paycue.bus.flow import Flow
+from paycue.bus.feeds import BEAT_KEY
+from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.store import References, Unit
-from paycue.db.bulk import RowTable
-from paycue.receipt import Receipt
 from paycue.runtime import Runtime, World
 from paycue.testing.clocks import SharedTime, SkewedClock
 from paycue.testing.faulty_bus import FaultyBus
@@ -89,6 +88,9 @@ class House:
     def is_down(self) -> bool:
         return self.closed > 0 or self.down_until is not None
 
+    def owns(self, process: Process | None) -> bool:
+        return any(worker.process is process for worker in self.workers)
+
     @property
     def working(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.at_work]
@@ -105,6 +107,8 @@ class Estate:
         self.policies: dict[str, Policy] = {}
         self.records: list[tuple[int, Record]] = []
         """Every record in the order it was appended, with its place in the trace."""
+        self.beaten: dict[TopicPartition, float] = {}
+        """When, of the loop's clock, a stop feed of ours last carried a beat."""
         self._drains = set[asyncio.Task[None]]()
         self.houses = {service.name: self._house(service) for service in discover()}
 
@@ -115,8 +119,6 @@ class Estate:
             changed["outbound"] = lambda runtime: Sender(runtime, lambda _: {n: FakeChannel(p) for n, p in self.providers.items()})
         if service.name == "scheduler":
             changed["references"] = lambda settings: self._standings()
-        if service.name == "notifier" and Receipt not in service.store.rows:
-            service.store.rows[Receipt] = RowTable("stop_receipt", key=("stop_id",), on_conflict="nothing")
         skew = timedelta(seconds=self.chance.between(-300, 300) if self.chance.happens(0.7) else 0)
         house = House(msgspec.structs.replace(service, **changed), service.settings(**told), skew)
         house.tables.watchers.append(lambda changes: self._committed(house, changes))
@@ -189,6 +191,9 @@ class Estate:
                 self.start(house.name)
 
     def _appended(self, record: Record) -> None:
+        if record.key == BEAT_KEY:
+            self.beaten[record.topic, record.partition] = self.loop.time()
+            return
         kind, event_id = header(record.headers, "ce_type") or "", header(record.headers, "ce_id") or ""
         where = f"{record.topic}/{record.partition}@{record.offset}"
         self.records.append((self.trace.add("record", f"{where} {kind.rpartition('.')[2]} {record.key!r} {event_id[-12:]}"), record))

@@ -22,7 +22,7 @@ def arm(estate: Estate, chance: Chance) -> None:
     if not house.working:
         return
     worker = chance.one_of(house.working)
-    kind = chance.one_of((_killed, _killed, _killed, _frozen, _frozen, _doubled, _drained, _out_of_order))
+    kind = chance.one_of((_killed, _killed, _killed, _frozen, _frozen, _doubled, _drained, _out_of_order, _deaf))
     kind(estate, chance, house, worker)
 
 
@@ -63,8 +63,19 @@ def _out_of_order(estate: Estate, chance: Chance, house: House, worker: Worker) 
     """Down for hours: time goes on, and the others with it."""
     for one in list(house.workers):
         estate.kill(one)
-    house.down_until = estate.shared.now() + timedelta(hours=chance.between(0.5, 40))
+    house.down_until = estate.shared.now() + timedelta(hours=chance.between(0.1, 40))
+    # Long enough for whoever listens to it to notice.
+    _closed(estate, house, 35.0)
     estate.trace.add("outage", f"{house.name} until {house.down_until:%d %H:%M}")
+
+
+def _deaf(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
+    """One of its consumers gets nothing for a while, as if the network between them were cut."""
+    readers = [reader for reader in estate.bus.readers if reader.process is worker.process]
+    if readers:
+        reader, seconds = chance.one_of(readers), chance.one_of((5.0, 45.0)) * chance.between(0.5, 1.5)
+        reader.deaf_until = estate.loop.time() + seconds
+        estate.trace.add("deaf", f"{worker.name} {reader.group} for {seconds:.0f} s")
 
 
 def _closed(estate: Estate, house: House, seconds: float) -> None:

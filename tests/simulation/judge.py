@@ -5,10 +5,13 @@ What a provider received is the truth; our own tables only say what ought to hav
 
 from datetime import timedelta
 
+from paycue.bus.topics import topics
 from paycue.clock import local_date, zone
 from paycue.events.v1 import stop_pb2
+from paycue.ids import account_key
 from paycue.money import decimal_text
 from services.notifier.domain.addresses import suppression_key
+from services.notifier.domain.calls import ProviderCall
 from services.notifier.domain.commands import OptOut
 from services.scheduler.domain.policy import MIDNIGHT, Policy
 from tests.simulation import ending
@@ -19,6 +22,8 @@ from tests.simulation.providers import Received
 from tests.simulation.rendered import text_of
 from tests.simulation.trace import Trace
 
+_OWN_FEEDS = tuple(name for name, topic in topics().items() if topic.beats)
+_MOST_SILENT_SECONDS = 30.0 + 3.0
 TOLERANCE = timedelta(minutes=10, seconds=40)
 """Two clocks that are five minutes off, a claim that may wait three seconds, a message that is under way for twenty."""
 
@@ -35,6 +40,8 @@ class Judge:
             for action in book.actions
             if isinstance(action.what, Asked) and isinstance(action.what.command, OptOut)
         }
+        for provider in estate.providers.values():
+            provider.lookers.append(self._heard_of_late)
         self._judged = 0
         self._once: dict[tuple[str, str, str], str] = {}
 
@@ -50,6 +57,17 @@ class Judge:
     def at_the_end(self) -> None:
         """Judge what is left when nothing is to come any more."""
         ending.judge(self.estate, self.book, self.history, self.trace)
+
+    def _heard_of_late(self, call: ProviderCall) -> None:
+        """No fresh feed, no send: at the claim, three seconds ago at most, every feed of ours was thirty seconds old at most."""
+        claim = self.history.claims.get(call.call_id)
+        if claim is None:
+            return self.trace.violated("I2 once", f"{call.call_id} left before its claim was committed")
+        lane = self.estate.bus.partition("erp.invoices.v1", account_key(*claim.key))
+        for topic in _OWN_FEEDS:
+            silent = self.estate.loop.time() - self.estate.beaten.get((topic, lane), -1e9)
+            if silent > _MOST_SILENT_SECONDS:
+                self.trace.violated("I1 stop fence", f"{call.call_id} left although {topic}/{lane} was silent for {silent:.0f} s")
 
     def _judge(self, message: Received) -> None:
         claim = self.history.claims.get(message.call.call_id)

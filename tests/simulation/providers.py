@@ -37,11 +37,15 @@ class Provider:
         self.channel, self.chance, self.trace, self.now = channel, chance, trace, now
         self.received: list[Received] = []
         self.underway = 0
+        self.lookers: list[Callable[[ProviderCall], None]] = []
+        """Shown every call at the instant when its first byte leaves."""
         self._has: dict[str, Received] = {}
 
     def begin(self, call: ProviderCall) -> asyncio.Future[CallResult]:
         """The first irrevocable byte leaves now. The answer comes unless it is lost."""
         left_at = self.trace.add("LEFT", f"{self.channel} {call.call_id[-12:]}")
+        for looker in self.lookers:
+            looker(call)
         loop, answer = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
         self.underway += 1
         slowly = self.chance.happens(self.chance.weather.slow)

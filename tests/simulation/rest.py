@@ -34,6 +34,11 @@ def _between_states(house: House) -> str:
 
 
 def _at_work(estate: Estate, house: House) -> str:
+    if any(reader.deaf_until > estate.loop.time() and house.owns(reader.process) for reader in estate.bus.readers):
+        return "deaf"
+    notes = [note for worker in house.working if worker.runtime is not None for note in worker.runtime.notes()]
+    if notes and not any(other.down_until for other in estate.houses.values()):
+        return notes[0]
     if house.tables.tables["outbox"]:
         return "outbox"
     due = house.tables.earliest() if house.service.loops else None

@@ -4,7 +4,6 @@ Business time flows while something is going on and jumps when all is at rest, s
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from paycue.bus.topics import topic_of
 from paycue.db.engine import is_transient
 from paycue.decision import Refused
 from paycue.events.v1.directory_pb2 import CreditorRegistered
-from paycue.ids import account_key
+from paycue.ids import account_key, drawn_from
 from paycue.testing.clocks import SharedTime
 from paycue.testing.virtual_loop import VirtualLoop
 from tests.simulation import incidents, rest
@@ -35,6 +34,7 @@ PATIENCE_SECONDS = 400.0
 AFTERWARDS = timedelta(days=3)
 """How long a simulation goes on after its last fact, in fair weather, for lookups and repeats to end."""
 _LOOK_SECONDS = 0.05
+_BETWEEN_LOOKS = timedelta(minutes=5)
 _CLIENT_SECONDS = 10.0
 
 
@@ -91,12 +91,17 @@ class Simulation:
             if house.down_until is not None:
                 wanted.append(house.down_until)
             elif house.service.loops and (due := house.tables.earliest()) is not None:
-                wanted.append(due - house.skew)
+                wanted.append(max(due - house.skew, self._earliest_look(house)))
         now, end = self.shared.now(), self.book.end
         if now < end:
             return min([*wanted, end])
         at = min(wanted, default=None)
         return at if at is not None and at < end + AFTERWARDS else None
+
+    def _earliest_look(self, house: House) -> datetime:
+        """A service whose feeds are stale looks again every ten seconds; looking less often shows the same."""
+        stale = any(worker.runtime is not None and worker.runtime.notes() for worker in house.working)
+        return self.shared.now() + (_BETWEEN_LOOKS if stale else timedelta())
 
     def _act(self, action: Action) -> None:
         match action.what:
@@ -201,14 +206,18 @@ class Simulation:
         await asyncio.sleep(60)
 
 
+def _quiet(*_: object) -> structlog.typing.EventDict:
+    """What services log of a storm interests nobody; what matters is in the trace."""
+    raise structlog.DropEvent
+
+
 def run(seed: int, days: int = 30, tell: Callable[[str], None] | None = None) -> Outcome:
     """Simulate a seed. `tell` hears its trace line by line."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    simulation = Simulation(seed, days, tell)
+    structlog.configure(processors=[_quiet])
     try:
-        simulation = Simulation(seed, days, tell)
-        try:
+        with drawn_from(simulation.chance.id):
             simulation.loop.run_until_complete(simulation.run())
-        finally:
             simulation.close()
     finally:
         structlog.reset_defaults()
