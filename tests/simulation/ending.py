@@ -16,6 +16,7 @@ from tests.simulation.history import History
 from tests.simulation.trace import Trace
 
 ENDED = ("sent", "failed", "skipped", "expired", "unknown")
+_OUTCOMES = {f"paycue.events.v1.Reminder{what.title()}": what for what in ("failed", "skipped", "expired", "unknown")}
 GRACE = timedelta(minutes=70)
 """A step ends within its window and an hour; and clocks are off by five minutes, twice."""
 
@@ -35,6 +36,7 @@ def judge(estate: Estate, book: Book, history: History, trace: Trace) -> None:
     """Everything that is asked once."""
     for house in estate.houses.values():
         _nothing_lost(house, history, trace)
+    _each_effect_once(estate, history, trace)
     _every_reminder_ended(estate, history, trace)
     _every_step_decided(estate, book, trace)
     _everybody_agrees(estate, trace)
@@ -52,6 +54,23 @@ def _nothing_lost(house: House, history: History, trace: Trace) -> None:
         trace.violated("I3 nothing lost", f"{house.name} has a dead letter: {letter.reason}")
     if house.tables.tables["outbox"]:
         trace.violated("I3 nothing lost", f"{house.name} never published {len(house.tables.tables['outbox'])} events")
+
+
+def _each_effect_once(estate: Estate, history: History, trace: Trace) -> None:
+    """What is only ever appended is there once for each event or command that it follows from."""
+    heard = Counter[tuple[str, str]]()
+    seen = set[bytes]()
+    for _, _, envelope in history.envelopes:
+        if envelope is not None and envelope.inbox_id not in seen and (what := _OUTCOMES.get(envelope.type)):
+            seen.add(envelope.inbox_id)
+            heard[envelope.event.reminder_id, what] += 1  # type: ignore[attr-defined]
+    scheduler = estate.houses["scheduler"].tables.tables
+    noted = Counter((owned.row.reminder_id, owned.row.outcome) for owned in scheduler["outcome"].values())
+    if noted != heard:
+        trace.violated("I3 nothing lost", f"the scheduler noted {noted - heard} too often and {heard - noted} too seldom")
+    places = Counter((owned.tenant, owned.account, owned.row.seq) for owned in scheduler["decision"].values())
+    if twice := [place for place, count in places.items() if count > 1]:
+        trace.violated("I3 nothing lost", f"decisions {twice} were taken twice")
 
 
 def _every_reminder_ended(estate: Estate, history: History, trace: Trace) -> None:

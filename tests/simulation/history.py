@@ -4,11 +4,12 @@ Places are those of the trace: of two things the later one has the higher place.
 """
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from paycue.bus.directory import Creditor
 from paycue.bus.envelope import Envelope, Record, decode
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2, stop_pb2
 from paycue.testing.memory_tables import GONE, Changes
@@ -16,6 +17,7 @@ from services.notifier.domain.gate import Gate, Line
 from tests.simulation.estate import Estate
 
 Key = tuple[str, str]
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _RECEIPT = stop_pb2.StopReceipt.DESCRIPTOR.full_name
 
 
@@ -29,6 +31,8 @@ class Claim(msgspec.Struct, frozen=True):
     channel: str
     recipient: str
     lines: tuple[Line, ...]
+    claimed_at: datetime
+    """By the notifier's clock."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -42,6 +46,8 @@ class Receipt(msgspec.Struct, frozen=True):
     kind: int
     invoice_ids: tuple[str, ...]
     in_flight: tuple[str, ...]
+    none_after: datetime
+    """By the notifier's clock: no call claimed before the stop starts later."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -68,11 +74,14 @@ class History:
         self.states: defaultdict[Key, dict[int, tuple[int, account_pb2.AccountState]]] = defaultdict(dict)
         self.due: dict[str, tuple[datetime, reminder_pb2.ReminderDue]] = {}
         """Reminders by id, with the instant of their decision as the scheduler's clock told it."""
+        self.standings: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        """Creditor -> since when, as the notifier's own directory has it, and why it is suspended; empty: it is not."""
         self.envelopes: list[tuple[int, Record, Envelope | None]] = []
         self._read, self._effective = 0, dict[str, int]()
         estate.houses["notifier"].tables.watchers.append(self._committed)
 
     def _committed(self, changes: Changes) -> None:
+        self._directory(changes)
         for event in changes.get("outbox", {}).values():
             if event is not GONE and event.type == _RECEIPT:
                 self._effective.setdefault(stop_pb2.StopReceipt.FromString(event.value).stop_id, self._estate.trace.place)
@@ -82,7 +91,14 @@ class History:
         for key, row in changes["account"].items():
             for message in self._decode(row.doc).messages:
                 if message.call_id in calls and message.status == "claimed":
-                    told = (message.reminder_id, message.call_id, message.channel, message.recipient, message.covered)
+                    told = (
+                        message.reminder_id,
+                        message.call_id,
+                        message.channel,
+                        message.recipient,
+                        message.covered,
+                        message.claimed_at or _NEVER,
+                    )
                     self.claims[message.call_id] = Claim(self._estate.trace.place, key, *told)
 
     def read(self) -> None:
@@ -97,7 +113,7 @@ class History:
     def _take(self, place: int, envelope: Envelope, key: Key, event: Any) -> None:
         match event:
             case stop_pb2.StopReceipt():
-                told = (event.stop_id, event.kind, tuple(event.invoice_ids), tuple(event.calls_in_flight))
+                told = (event.stop_id, event.kind, tuple(event.invoice_ids), tuple(event.calls_in_flight), _at(event))
                 self.receipts.setdefault(event.stop_id, Receipt(place, self._effective[event.stop_id], key, *told))
             case payment_pb2.InvoiceSettled() | payment_pb2.InvoiceReopened():
                 self._balance(place, key, event.balance)
@@ -115,5 +131,19 @@ class History:
             case reminder_pb2.ReminderDue():
                 self.due.setdefault(event.reminder_id, (envelope.time, event))
 
+    def _directory(self, changes: Changes) -> None:
+        for entry_id, doc in changes.get("directory", {}).items():
+            creditor = msgspec.msgpack.decode(doc, type=Creditor)
+            self.standings[entry_id.removeprefix("creditor:")].append((self._estate.trace.place, creditor.suspended))
+
+    def suspended(self, tenant: str, place: int) -> bool:
+        """Whether the notifier knew, at this place of the trace, that nothing may leave for a creditor."""
+        known = [suspended for since, suspended in self.standings[tenant] if since < place]
+        return not known or bool(known[-1])
+
     def _balance(self, place: int, key: Key, balance: payment_pb2.InvoiceBalance) -> None:
         self.balances[key, balance.invoice_id].setdefault(balance.version, Told(place, balance.version, balance.open_minor))
+
+
+def _at(event: stop_pb2.StopReceipt) -> datetime:
+    return event.none_started_after.ToDatetime(tzinfo=UTC)

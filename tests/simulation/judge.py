@@ -24,6 +24,7 @@ from tests.simulation.trace import Trace
 
 _OWN_FEEDS = tuple(name for name, topic in topics().items() if topic.beats)
 _MOST_SILENT_SECONDS = 30.0 + 3.0
+START_BY = timedelta(seconds=3)
 TOLERANCE = timedelta(minutes=10, seconds=40)
 """Two clocks that are five minutes off, a claim that may wait three seconds, a message that is under way for twenty."""
 
@@ -40,6 +41,7 @@ class Judge:
             for action in book.actions
             if isinstance(action.what, Asked) and isinstance(action.what.command, OptOut)
         }
+        self._skew = estate.houses["notifier"].skew
         for provider in estate.providers.values():
             provider.lookers.append(self._heard_of_late)
         self._judged = 0
@@ -63,6 +65,11 @@ class Judge:
         claim = self.history.claims.get(call.call_id)
         if claim is None:
             return self.trace.violated("I2 once", f"{call.call_id} left before its claim was committed")
+        late = self.estate.shared.now() + self._skew - claim.claimed_at - START_BY
+        if late > timedelta():
+            self.trace.violated("I1 stop fence", f"{call.call_id} left {late} after its claim was over")
+        if self.history.suspended(claim.key[0], claim.place):
+            self.trace.violated("I1 stop fence", f"{call.call_id} was claimed although {claim.key[0]} is suspended")
         lane = self.estate.bus.partition("erp.invoices.v1", account_key(*claim.key))
         for topic in _OWN_FEEDS:
             silent = self.estate.loop.time() - self.estate.beaten.get((topic, lane), -1e9)
@@ -78,7 +85,14 @@ class Judge:
         self._at_a_lawful_hour(message, claim)
         self._content(message, claim)
         for receipt in self.history.receipts.values():
-            if receipt.key == claim.key and receipt.place < message.place and message.call.call_id not in receipt.in_flight:
+            if receipt.key != claim.key:
+                continue
+            if message.call.call_id in receipt.in_flight:
+                if message.left + self._skew > receipt.none_after:
+                    self.trace.violated(
+                        "I1 stop fence", f"{claim.call_id} left after {receipt.none_after}, which {receipt.stop_id} ruled out"
+                    )
+            elif receipt.place < message.place:
                 self._not_stopped(message, claim, receipt)
 
     def _received_once(self, message: Received, claim: Claim) -> None:

@@ -24,9 +24,10 @@ class Received(msgspec.Struct, frozen=True):
 
     channel: str
     at: datetime
-    """True time; `place` orders it among everything that happened, `left_at` is the place of its first byte."""
+    """True time; `place` orders it among everything that happened. `left_at` is the place of its first byte, `left` its instant."""
     place: int
     left_at: int
+    left: datetime
     call: ProviderCall
 
 
@@ -49,10 +50,11 @@ class Provider:
         loop, answer = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
         self.underway += 1
         slowly = self.chance.happens(self.chance.weather.slow)
-        loop.call_later(self.chance.between(0.0, 20.0 if slowly else 0.4), self._arrive, call, left_at, answer, context=Context())
+        left = (left_at, self.now())
+        loop.call_later(self.chance.between(0.0, 20.0 if slowly else 0.4), self._arrive, call, left, answer, context=Context())
         return answer
 
-    def _arrive(self, call: ProviderCall, left_at: int, answer: "asyncio.Future[CallResult]") -> None:
+    def _arrive(self, call: ProviderCall, left: tuple[int, datetime], answer: "asyncio.Future[CallResult]") -> None:
         self.underway -= 1
         weather, loop = self.chance.weather, asyncio.get_running_loop()
         if self.chance.happens(weather.refused):
@@ -60,7 +62,7 @@ class Provider:
         elif self.chance.happens(weather.later):
             result = CallResult("retry", reason="smtp_451" if self.channel == "email" else "twilio_429", retry_after=self._retry_after())
         else:
-            self._take(call, left_at)
+            self._take(call, left)
             if self.chance.happens(weather.unanswered):
                 return
             result = CallResult("accepted", reference=f"ref-{len(self.received)}")
@@ -69,9 +71,9 @@ class Provider:
     def _retry_after(self) -> float | None:
         return self.chance.between(1, 90) if self.channel == "sms" else None
 
-    def _take(self, call: ProviderCall, left_at: int) -> None:
+    def _take(self, call: ProviderCall, left: tuple[int, datetime]) -> None:
         place = self.trace.add("RECEIVED", f"{self.channel} {call.call_id[-12:]} to {call.recipient}")
-        received = Received(self.channel, self.now(), place, left_at, call)
+        received = Received(self.channel, self.now(), place, *left, call)
         self.received.append(received)
         self._has[call.call_id] = received
 
