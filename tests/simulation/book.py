@@ -58,6 +58,20 @@ class Asked(msgspec.Struct, frozen=True):
     command_id: str
 
 
+class Garbage(msgspec.Struct, frozen=True):
+    """A record that nobody can read: it parks its account with everybody who folds its type."""
+
+    topic: str
+    type: str
+    tenant: str
+    account: str
+    event_id: str
+
+
+class Tidied(msgspec.Struct, frozen=True):
+    """Somebody looks through the dead letters of every service, discards them and lets their accounts go on."""
+
+
 class Published(msgspec.Struct, frozen=True):
     """A policy is put in force."""
 
@@ -65,11 +79,14 @@ class Published(msgspec.Struct, frozen=True):
     policy: Policy
 
 
+What = Fact | Asked | Garbage | Tidied | Published
+
+
 class Action(msgspec.Struct, frozen=True):
     """Something that happens at an instant."""
 
     at: datetime
-    what: Fact | Asked | Published
+    what: What
 
 
 class Book:
@@ -95,7 +112,7 @@ class Book:
         self._count += 1
         return f"{kind}-{self._count:04}"
 
-    def _at(self, at: datetime, what: Fact | Asked | Published) -> None:
+    def _at(self, at: datetime, what: What) -> None:
         if at < self.end:
             self.actions.append(Action(at, what))
 
@@ -151,6 +168,14 @@ class Book:
         for _ in range(chance.whole(1, 3)):
             self._bill(debtor, policy)
         self._wishes(debtor, policy)
+        if chance.happens(0.15):
+            self._garbage(debtor, policy)
+
+    def _garbage(self, debtor: Debtor, policy: Policy) -> None:
+        at = self._moment(self.chance.one_of([bill for bill in self.bills if bill.debtor is debtor]), policy)
+        topic, kind = self.chance.one_of((("erp.invoices.v1", "InvoiceIssued"), ("erp.payments.v1", "PaymentReceived")))
+        self._at(at, Garbage(topic, f"paycue.events.v1.{kind}", debtor.tenant, debtor.account, self._id("g")))
+        self._at(at + timedelta(minutes=self.chance.between(0, 50)), Tidied())
 
     def _account(self, debtor: Debtor) -> account_pb2.AccountRegistered:
         kinds = {True: common_pb2.CONTACT_KIND_EMAIL, False: common_pb2.CONTACT_KIND_PHONE}

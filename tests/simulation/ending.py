@@ -10,9 +10,10 @@ from services.notifier.domain.rows import MessageRow
 from services.payments.domain.rows import InvoiceRow, LedgerEntry, PaymentRow
 from services.scheduler.domain.rows import Decided
 from services.scheduler.domain.window import opening
-from tests.simulation.book import Book
+from tests.simulation.book import Asked, Book
 from tests.simulation.estate import Estate, House
-from tests.simulation.history import History
+from tests.simulation.history import GARBAGE, History
+from tests.simulation.replayed import balances, ledgers
 from tests.simulation.trace import Trace
 
 ENDED = ("sent", "failed", "skipped", "expired", "unknown")
@@ -26,13 +27,16 @@ def nobody_waits_too_long(estate: Estate, trace: Trace) -> None:
     house = estate.houses["notifier"]
     if not house.working:
         return
+    parked = {key for key, account in house.tables.tables["account"].items() if account.parked_at is not None}
     for owned in house.tables.tables["message"].values():
         row: MessageRow = owned.row
+        if (owned.tenant, owned.account) in parked:
+            continue
         if row.status in ("pending", "claimed") and row.valid_until + GRACE < estate.shared.now():
             trace.violated("I10 alive", f"message {row.reminder_id} is {row.status} though its window closed at {row.valid_until}")
 
 
-def judge(estate: Estate, book: Book, history: History, trace: Trace) -> None:
+def judge(estate: Estate, book: Book, history: History, obeyed: list[Asked], trace: Trace) -> None:
     """Everything that is asked once."""
     for house in estate.houses.values():
         _nothing_lost(house, history, trace)
@@ -40,6 +44,7 @@ def judge(estate: Estate, book: Book, history: History, trace: Trace) -> None:
     _every_reminder_ended(estate, history, trace)
     _every_step_decided(estate, book, trace)
     _everybody_agrees(estate, trace)
+    _the_same_ledger(estate, history, obeyed, trace)
     _money_adds_up(estate, trace)
 
 
@@ -50,8 +55,12 @@ def _nothing_lost(house: House, history: History, trace: Trace) -> None:
     for _, record, envelope in history.envelopes:
         if envelope is not None and envelope.type in handled and envelope.inbox_id not in inbox and digest_of(record) not in letters:
             trace.violated("I3 nothing lost", f"{house.name} never folded {envelope.type} {envelope.id}")
-    for letter, _ in letters.values():
+    for letter, resolved_at in letters.values():
+        if letter.record.value == GARBAGE and resolved_at is not None:
+            continue
         trace.violated("I3 nothing lost", f"{house.name} has a dead letter: {letter.reason}")
+    if waiting := house.tables.tables["parked"]:
+        trace.violated("I3 nothing lost", f"{house.name} has {len(waiting)} records parked for ever")
     if house.tables.tables["outbox"]:
         trace.violated("I3 nothing lost", f"{house.name} never published {len(house.tables.tables['outbox'])} events")
 
@@ -128,6 +137,13 @@ def _everybody_agrees(estate: Estate, trace: Trace) -> None:
                 trace.violated("I4 order", f"{invoice_id}: the scheduler believes disputed={item.disputed}")
     for key, gate in notifier.items():
         _gate_agrees(trace, key, gate, disputes.get(key), scheduler.get(key))
+
+
+def _the_same_ledger(estate: Estate, history: History, obeyed: list[Asked], trace: Trace) -> None:
+    kept = _documents(estate.houses["payments"])
+    for key, account in ledgers(history, obeyed, estate.shared.now()).items():
+        if balances(kept[key]) != (expected := balances(account)):
+            trace.violated("I4 order", f"{key}: the ledger has {balances(kept[key])}, its facts give {expected}")
 
 
 def _gate_agrees(trace: Trace, key: tuple[str, str], gate: Any, disputes: Any, account: Any) -> None:

@@ -44,6 +44,8 @@ class Judge:
         self._skew = estate.houses["notifier"].skew
         for provider in estate.providers.values():
             provider.lookers.append(self._heard_of_late)
+        self.obeyed: list[Asked] = []
+        """Commands that were answered with their effect, in the order of the answers."""
         self._judged = 0
         self._once: dict[tuple[str, str, str], str] = {}
 
@@ -58,7 +60,7 @@ class Judge:
 
     def at_the_end(self) -> None:
         """Judge what is left when nothing is to come any more."""
-        ending.judge(self.estate, self.book, self.history, self.trace)
+        ending.judge(self.estate, self.book, self.history, self.obeyed, self.trace)
 
     def _heard_of_late(self, call: ProviderCall) -> None:
         """No fresh feed, no send: at the claim, three seconds ago at most, every feed of ours was thirty seconds old at most."""

@@ -40,6 +40,8 @@ class Provider:
         self.underway = 0
         self.lookers: list[Callable[[ProviderCall], None]] = []
         """Shown every call at the instant when its first byte leaves."""
+        self.takers: list[Callable[[Received], None]] = []
+        """Told of every message that was taken."""
         self._has: dict[str, Received] = {}
 
     def begin(self, call: ProviderCall) -> asyncio.Future[CallResult]:
@@ -76,6 +78,8 @@ class Provider:
         received = Received(self.channel, self.now(), place, *left, call)
         self.received.append(received)
         self._has[call.call_id] = received
+        for taker in self.takers:
+            taker(received)
 
     def has(self, call_id: str) -> bool:
         """The truth."""

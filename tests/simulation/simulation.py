@@ -6,15 +6,17 @@ Business time flows while something is going on and jumps when all is at rest, s
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import msgspec
 import structlog
 
+from paycue.bus import letters
 from paycue.bus.batch import Input
 from paycue.bus.bus import BusError
 from paycue.bus.directory import entry_key
-from paycue.bus.envelope import Outgoing, outgoing
+from paycue.bus.envelope import Outgoing, headers_for, outgoing
 from paycue.bus.topics import topic_of
 from paycue.db.engine import is_transient
 from paycue.decision import Refused
@@ -22,11 +24,14 @@ from paycue.events.v1.directory_pb2 import CreditorRegistered
 from paycue.ids import account_key, drawn_from
 from paycue.testing.clocks import SharedTime
 from paycue.testing.virtual_loop import VirtualLoop
+from services.notifier.domain.commands import DeliveryReported
 from tests.simulation import incidents, rest
-from tests.simulation.book import Action, Asked, Book, Fact, Published
+from tests.simulation.book import Action, Asked, Book, Fact, Garbage, Published, Tidied
 from tests.simulation.chance import Chance
 from tests.simulation.estate import Estate, House, Worker
+from tests.simulation.history import GARBAGE
 from tests.simulation.judge import Judge
+from tests.simulation.providers import Received
 from tests.simulation.trace import Trace, Violation
 
 PATIENCE_SECONDS = 400.0
@@ -36,6 +41,8 @@ AFTERWARDS = timedelta(days=3)
 _LOOK_SECONDS = 0.05
 _BETWEEN_LOOKS = timedelta(minutes=5)
 _CLIENT_SECONDS = 10.0
+_Report = Literal["sent", "delivered"]
+_REPORTS: tuple[_Report, ...] = ("sent", "delivered", "delivered")
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -58,6 +65,8 @@ class Simulation:
         self.trace = Trace(self.shared.now, tell)
         self.estate = Estate(self.loop, self.shared, self.chance, self.trace)
         self.judge = Judge(self.book, self.estate, self.trace)
+        for provider in self.estate.providers.values():
+            provider.takers.append(self._taken)
         self._acting, self._patient = set[asyncio.Task[None]](), 0
 
     async def run(self) -> None:
@@ -76,6 +85,21 @@ class Simulation:
             self.judge.after_a_burst()
         if not self.trace.violations:
             self.judge.at_the_end()
+
+    def _taken(self, received: Received) -> None:
+        """A provider may report on what it took, once or more often, soon or late."""
+        if received.channel == "sms":
+            for status in self.chance.some_of(_REPORTS, 0.3):
+                report = partial(self._report, received=received, status=status)
+                self._begin(self._insist("notifier", report, self.chance.one_of((0.2, 5.0))))
+
+    async def _report(self, worker: Worker, received: Received, status: _Report) -> str:
+        assert worker.runtime is not None
+        call, claim = received.call, self.judge.history.claims[received.call.call_id]
+        command = DeliveryReported(claim.reminder_id, call.call_id, call.recipient, f"ref-{received.place}", status, "")
+        cause = f"twilio:ref-{received.place}:{status}"
+        await worker.runtime.folder.obey([Input(*claim.key, command, cause, worker.clock.now(), command=True)])
+        return f"report {status} of {call.call_id[-12:]}"
 
     def _fair_weather(self) -> None:
         self.chance.calm()
@@ -106,7 +130,12 @@ class Simulation:
     def _act(self, action: Action) -> None:
         match action.what:
             case Fact() as fact:
-                self._begin(self._tell(fact))
+                self._begin(self._send(self._record(fact)))
+            case Garbage() as garbage:
+                self._begin(self._send(self._unreadable(garbage)))
+            case Tidied():
+                for service in sorted(self.estate.houses):
+                    self._begin(self._insist(service, self._tidy))
             case Asked() as asked:
                 self._begin(self._insist(asked.service, lambda worker: self._obey(worker, asked)))
             case Published() as published:
@@ -117,14 +146,27 @@ class Simulation:
         self._acting.add(task)
         task.add_done_callback(self._acting.discard)
 
-    async def _tell(self, fact: Fact) -> None:
+    async def _send(self, record: Outgoing) -> None:
         """An ERP repeats what was not acknowledged."""
         await self.chance.passes(0.2)
         while True:
             try:
-                return await self.estate.bus.publish([self._record(fact)])
+                return await self.estate.bus.publish([record])
             except BusError:
                 await asyncio.sleep(1)
+
+    def _unreadable(self, garbage: Garbage) -> Outgoing:
+        key = account_key(garbage.tenant, garbage.account)
+        headers = headers_for(garbage.event_id, "urn:erp", garbage.type, self.shared.now(), None)
+        return Outgoing(garbage.topic, self.estate.bus.partition(garbage.topic, key), key, GARBAGE, headers)
+
+    async def _tidy(self, worker: Worker) -> str:
+        assert worker.runtime is not None
+        folder = worker.runtime.folder
+        found = await letters.unresolved(folder)
+        for letter in found:
+            await letters.replay(folder, letter, discard=True)
+        return f"{len(found)} dead letters discarded"
 
     def _record(self, fact: Fact) -> Outgoing:
         event, topic = fact.event, topic_of(type(fact.event))
@@ -133,9 +175,9 @@ class Simulation:
         partition = 0 if creditor else self.estate.bus.partition(topic.name, key)
         return outgoing(event, event_id=fact.event_id, source="urn:erp", at=self.shared.now(), partition=partition, key=key)
 
-    async def _insist(self, service: str, request: Callable[[Worker], Coroutine[Any, Any, str]]) -> None:
+    async def _insist(self, service: str, request: Callable[[Worker], Coroutine[Any, Any, str]], after: float = 0.2) -> None:
         """A client asks until it is answered; its requests are requests of one of the service's processes."""
-        await self.chance.passes(0.2)
+        await self.chance.passes(after)
         house = self.estate.houses[service]
         while True:
             await self._until_up(house)
@@ -170,6 +212,8 @@ class Simulation:
             await worker.runtime.folder.obey([one])
         except Refused as refused:
             return f"{name} refused: {refused.title}"
+        if asked not in self.judge.obeyed:
+            self.judge.obeyed.append(asked)
         return f"{name} obeyed"
 
     async def _put_in_force(self, worker: Worker, published: Published) -> str:
@@ -217,8 +261,10 @@ def run(seed: int, days: int = 30, tell: Callable[[str], None] | None = None) ->
     structlog.configure(processors=[_quiet])
     try:
         with drawn_from(simulation.chance.id):
-            simulation.loop.run_until_complete(simulation.run())
-            simulation.close()
+            try:
+                simulation.loop.run_until_complete(simulation.run())
+            finally:
+                simulation.close()
     finally:
         structlog.reset_defaults()
     trace = simulation.trace
