@@ -40,7 +40,8 @@ def ledgers(history: History, obeyed: list[Asked], now: datetime) -> dict[Key, P
 
 def _as_event(asked: Asked) -> Any:
     """An event is never refused, whatever is known already."""
-    whose, command = {"tenant_id": asked.tenant, "account_id": asked.account}, asked.command
+    whose: dict[str, Any] = {"tenant_id": asked.tenant, "account_id": asked.account}
+    command = asked.command
     if isinstance(command, IssueCreditNote):
         return invoice_pb2.CreditNoteIssued(**whose, **msgspec.structs.asdict(command))
     told = msgspec.structs.asdict(command) | {"received_on": command.received_on.isoformat()}
