@@ -51,9 +51,9 @@ def judge(estate: Estate, book: Book, history: History, obeyed: list[Asked], tra
 def _nothing_lost(house: House, history: History, trace: Trace) -> None:
     """produced = applied + deduplicated + dead letters; and no event here is poison."""
     handled = {event.DESCRIPTOR.full_name for event in house.service.handlers if hasattr(event, "DESCRIPTOR")}
-    inbox, letters = house.tables.tables["inbox"], house.tables.tables["letter"]
+    letters = house.tables.tables["letter"]
     for _, record, envelope in history.envelopes:
-        if envelope is not None and envelope.type in handled and envelope.inbox_id not in inbox and digest_of(record) not in letters:
+        if envelope is not None and envelope.type in handled and envelope.inbox_id not in house.folded and digest_of(record) not in letters:
             trace.violated("I3 nothing lost", f"{house.name} never folded {envelope.type} {envelope.id}")
     for letter, resolved_at in letters.values():
         if letter.record.value == GARBAGE and resolved_at is not None:

@@ -78,6 +78,8 @@ class House:
         self.service, self.settings, self.skew, self.name = service, settings, skew, service.name
         self.tables = Tables()
         self.workers: list[Worker] = []
+        self.folded = set[bytes]()
+        """Every id that its inbox ever had."""
         self.started = 0
         self.closed = 0
         """Who has it stay down for some seconds."""
@@ -199,6 +201,7 @@ class Estate:
         self.records.append((self.trace.add("record", f"{where} {kind.rpartition('.')[2]} {record.key!r} {event_id[-12:]}"), record))
 
     def _committed(self, house: House, changes: Changes) -> None:
+        house.folded.update(changes.get("inbox", ()))
         told = " ".join(f"{table}:{len(changed)}" for table, changed in changes.items() if changed)
         if told:
             self.trace.add("commit", f"{house.name} {told}")

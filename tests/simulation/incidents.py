@@ -22,7 +22,7 @@ def arm(estate: Estate, chance: Chance) -> None:
     if not house.working:
         return
     worker = chance.one_of(house.working)
-    kind = chance.one_of((_killed, _killed, _killed, _frozen, _frozen, _doubled, _drained, _out_of_order, _deaf))
+    kind = chance.one_of((_killed, _killed, _killed, _frozen, _frozen, _doubled, _drained, _out_of_order, _deaf, _forgotten))
     kind(estate, chance, house, worker)
 
 
@@ -76,6 +76,18 @@ def _deaf(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
         reader, seconds = chance.one_of(readers), chance.one_of((5.0, 45.0)) * chance.between(0.5, 1.5)
         reader.deaf_until = estate.loop.time() + seconds
         estate.trace.add("deaf", f"{worker.name} {reader.group} for {seconds:.0f} s")
+
+
+def _forgotten(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
+    """Years later: inboxes are pruned, and a service reads the topics of ERPs, which are kept for ever, once more from the start."""
+    for one in estate.houses.values():
+        one.tables.tables["inbox"].clear()
+    for (group, topic, partition), done in list(estate.bus.offsets.items()):
+        if done and group.partition(".")[0] == house.name and topic.startswith("erp."):
+            estate.bus.offsets[group, topic, partition] = 0
+    estate.trace.add("forgotten", f"{house.name} reads from the start")
+    for one_worker in list(house.workers):
+        estate.kill(one_worker)
 
 
 def _closed(estate: Estate, house: House, seconds: float) -> None:
