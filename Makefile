@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev python demo up test check proto lock clean
+.PHONY: help setup setup-dev python demo up test prove check proto lock clean
 
 help: ## list the targets
 	@echo "paycue: reminders of what is owed, on Kafka and PostgreSQL. Needs Python 3.11 or newer and nothing else."
@@ -32,6 +32,9 @@ up: setup ## start PostgreSQL, Kafka, the services and the local inbox; Ctrl-C s
 
 test: setup-dev ## run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+prove: setup-dev ## simulate SEEDS seeds of DAYS days each (20000 of 90), from SEED on; a failing seed says how to run it again
+	$(BIN)/python -m tests.simulation SEEDS=$(or $(SEEDS),20000) DAYS=$(or $(DAYS),90) SEED=$(or $(SEED),0)
 
 check: setup-dev ## lint, types, import rules
 	$(BIN)/ruff check .
