@@ -27,6 +27,8 @@ class Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     types: list[str]
     producers: list[str]
     consumers: list[str]
+    beats: bool = False
+    """Whether its owner says once a second and partition that nothing older is missing: a stop feed."""
     partitions: int | None = None
     """None: the number that all account-keyed topics share."""
 
@@ -56,6 +58,7 @@ def _entry(name: str, topic: Topic, shared: int) -> dict[str, object]:
     return {
         "about": topic.about,
         "owner": topic.owner,
+        "beats": topic.beats,
         "key": topic.key,
         "partitions": topic.partitions or shared,
         "cleanup_policy": "compact" if topic.retention == "compact" else "delete",

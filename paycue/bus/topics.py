@@ -13,13 +13,18 @@ import msgspec
 from google.protobuf.message import Message
 
 PACKAGE = "paycue.events.v1"
-_MODULES = ("account", "directory", "dispute", "invoice", "message", "payment", "reminder")
+_MODULES = ("account", "directory", "dispute", "invoice", "message", "payment", "reminder", "stop")
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """A topic: its key kind ("account" or "directory"), partitions, retention and the full names of the types it carries."""
+    """A topic: its key kind ("account" or "directory"), partitions, retention and the full names of the types it carries.
+
+    `beats`: its owner says once a second and partition that nothing it committed before is missing.
+    """
 
     name: str
+    owner: str
+    beats: bool
     key: str
     partitions: int
     compact: bool
@@ -36,7 +41,7 @@ def topics() -> dict[str, Topic]:
 
 def _topic(name: str, spec: dict[str, Any]) -> Topic:
     compact = spec["cleanup_policy"] == "compact"
-    return Topic(name, spec["key"], spec["partitions"], compact, spec["retention_ms"], tuple(spec["types"]))
+    return Topic(name, spec["owner"], spec["beats"], spec["key"], spec["partitions"], compact, spec["retention_ms"], tuple(spec["types"]))
 
 
 @cache

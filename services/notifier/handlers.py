@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from paycue.decision import Context, Decision, Handlers, Refused, TimerFired
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2
-from services.notifier.domain import commands, marks, sending, stops
+from services.notifier.domain import commands, fence, marks, sending, stops
 from services.notifier.domain.addresses import suppression_key
 from services.notifier.domain.draft import Draft
-from services.notifier.domain.gate import EVERYTHING, Balance, Contact, Gate, Hold
+from services.notifier.domain.gate import EVERYTHING, Balance, Contact, Gate, Hold, StopTold
 from services.notifier.domain.incoming import contact_points, message_of
 from services.notifier.domain.rows import AddressRow, ConsentRow, OverdueStopRow, ReportRow
 
@@ -33,13 +33,18 @@ def account_registered(gate: Gate, event: account_pb2.AccountRegistered, ctx: Co
 
 
 def account_state(gate: Gate, event: account_pb2.AccountState, ctx: Context) -> Gated:
-    return _changed(gate, stops.set_paused(gate, event.version, event.paused, tuple(event.paused_invoice_ids)), ctx).decision()
+    draft = _changed(gate, stops.set_paused(gate, event.version, event.paused, tuple(event.paused_invoice_ids)), ctx)
+    if event.stop_id:
+        draft.close(StopTold(event.stop_id, "pause", "scheduler", () if event.paused else tuple(event.paused_invoice_ids)))
+    return draft.decision()
 
 
 def payment_received(gate: Gate, event: payment_pb2.PaymentReceived, ctx: Context) -> Gated:
     """Money in sight closes the gate for the invoices it names, or for the whole account."""
-    cause = stops.cause_of("payment", event.payment_id, ctx.cause)
-    return _changed(gate, stops.raise_stop(gate, cause, tuple(event.invoice_ids), ctx.now), ctx).decision()
+    cause, invoice_ids = stops.cause_of("payment", event.payment_id, ctx.cause), tuple(event.invoice_ids)
+    draft = _changed(gate, stops.raise_stop(gate, cause, invoice_ids, ctx.now), ctx)
+    draft.close(StopTold(ctx.cause, "payment", invoice_ids=invoice_ids))
+    return draft.decision()
 
 
 def payment_applied(gate: Gate, event: payment_pb2.PaymentApplied, ctx: Context) -> Gated:
@@ -48,7 +53,17 @@ def payment_applied(gate: Gate, event: payment_pb2.PaymentApplied, ctx: Context)
     for kept in event.reserved:
         after = stops.raise_stop(after, stops.reserved(kept.invoice_id), (kept.invoice_id,), ctx.now)
     after = stops.resolve_stop(after, stops.cause_of("payment", event.payment_id, event.cause_id), ctx.now)
-    return _changed(gate, after, ctx).decision()
+    draft = _changed(gate, after, ctx)
+    paid = tuple(part.invoice_id for part in (*event.allocations, *event.reserved))
+    draft.close(StopTold(event.cause_id, "payment", "payments", paid))
+    return draft.decision()
+
+
+def credit_note_applied(gate: Gate, event: payment_pb2.CreditNoteApplied, ctx: Context) -> Gated:
+    """The balances that follow from it came before: nothing is left but to acknowledge it."""
+    draft = Draft(gate, ctx)
+    draft.close(StopTold(event.cause_id, "credit_note", "payments", (event.invoice_id,)))
+    return draft.decision()
 
 
 def payment_rejected(gate: Gate, event: payment_pb2.PaymentRejected, ctx: Context) -> Gated:
@@ -70,13 +85,17 @@ def balance_changed(gate: Gate, event: payment_pb2.BalanceChanged, ctx: Context)
 def dispute_raised(gate: Gate, event: dispute_pb2.DisputeRaised, ctx: Context) -> Gated:
     """A dispute in sight closes the gate for its invoice."""
     cause = stops.cause_of("dispute", event.dispute_id, ctx.cause)
-    return _changed(gate, stops.raise_stop(gate, cause, (event.invoice_id,), ctx.now), ctx).decision()
+    draft = _changed(gate, stops.raise_stop(gate, cause, (event.invoice_id,), ctx.now), ctx)
+    draft.close(StopTold(ctx.cause, "dispute", invoice_ids=(event.invoice_id,)))
+    return draft.decision()
 
 
 def dispute_registered(gate: Gate, event: dispute_pb2.DisputeRegistered, ctx: Context) -> Gated:
     after = stops.set_hold(gate, Hold(event.dispute_id, event.invoice_id, event.version, open=True, credits=False, at=ctx.now))
     after = stops.resolve_stop(after, stops.cause_of("dispute", event.dispute_id, event.cause_id), ctx.now)
-    return _changed(gate, after, ctx).decision()
+    draft = _changed(gate, after, ctx)
+    draft.close(StopTold(event.cause_id, "dispute", "disputes", (event.invoice_id,)))
+    return draft.decision()
 
 
 def dispute_refused(gate: Gate, event: dispute_pb2.DisputeRefused, ctx: Context) -> Gated:
@@ -149,11 +168,11 @@ def opt_out(gate: Gate, event: commands.OptOut, ctx: Context) -> Gated:
     """Heard once, however often a provider repeats it: a later consent is not undone by the same reply coming again."""
     answer, key = {"address": _shown(event.address), "opted_out": True}, suppression_key(event.address)
     heard = marks.add(gate.marks, "heard", ctx.cause, ctx.now) if event.basis == "reply" else gate.marks
-    if gate.opted_out(key) or (event.basis == "reply" and heard is gate.marks):
-        return Decision(gate, answer=answer)
-    draft = Draft(replace(gate, marks=heard), ctx)
-    sending.suppress(draft, event.address, "opted_out")
-    draft.rows.append(ConsentRow(ctx.now, key, event.channel, False, event.basis, event.evidence))
+    draft = Draft(gate if heard is gate.marks else replace(gate, marks=heard), ctx)
+    if not gate.opted_out(key) and (event.basis != "reply" or heard is not gate.marks):
+        sending.suppress(draft, event.address, "opted_out")
+        draft.rows.append(ConsentRow(ctx.now, key, event.channel, False, event.basis, event.evidence))
+    draft.close(StopTold(ctx.cause, "opt_out", fence.OWN), key)
     return draft.decision(answer)
 
 
@@ -222,6 +241,7 @@ HANDLERS: Handlers = {
     payment_pb2.PaymentReceived: payment_received,
     payment_pb2.PaymentApplied: payment_applied,
     payment_pb2.PaymentRejected: payment_rejected,
+    payment_pb2.CreditNoteApplied: credit_note_applied,
     payment_pb2.InvoiceSettled: invoice_settled,
     payment_pb2.InvoiceReopened: invoice_reopened,
     payment_pb2.BalanceChanged: balance_changed,

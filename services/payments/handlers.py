@@ -48,7 +48,8 @@ def invoice_issued(account: PaymentAccount, event: invoice_pb2.InvoiceIssued, ct
 def credit_note_issued(account: PaymentAccount, event: invoice_pb2.CreditNoteIssued, ctx: Context) -> Decision[PaymentAccount]:
     note = ledger.new_credit_note(event.invoice_id, event.currency, event.amount_minor, event.reason)
     notes = _clash(f"credit note {event.credit_note_id}", account.credit_notes.get(event.credit_note_id), note)
-    return _decide(account, ledger.credit(account, event.credit_note_id, note), ctx, fact=event.credit_note_id, notes=notes)
+    after, applied = ledger.credit(account, event.credit_note_id, note), _credited(event.credit_note_id, note.invoice_id, ctx)
+    return _decide(account, after, ctx, fact=event.credit_note_id, last=(applied,), notes=notes)
 
 
 def payment_received(account: PaymentAccount, event: payment_pb2.PaymentReceived, ctx: Context) -> Decision[PaymentAccount]:
@@ -121,7 +122,8 @@ def issue_credit_note(account: PaymentAccount, command: commands.IssueCreditNote
     after = ledger.credit(account, command.credit_note_id, note)
     row = posting.invoice_row(note.invoice_id, after.invoices[note.invoice_id])
     view = commands.CreditNoteView(command.credit_note_id, note.amount_minor, note.reason, row)
-    return _decide(account, after, ctx, fact=command.credit_note_id, answer=view)
+    applied = _credited(command.credit_note_id, note.invoice_id, ctx)
+    return _decide(account, after, ctx, fact=command.credit_note_id, last=(applied,), answer=view)
 
 
 def create_payment_link(account: PaymentAccount, command: commands.CreatePaymentLink, ctx: Context) -> Decision[PaymentAccount]:
@@ -167,6 +169,12 @@ def _applied(account: PaymentAccount, payment_id: str, payment: Payment, ctx: Co
         unallocated_minor=booked.unallocated_minor,
     )
     return _decide(account, after, ctx, fact=payment_id, last=(applied,), answer=posting.payment_view(payment_id, booked))
+
+
+def _credited(credit_note_id: str, invoice_id: str, ctx: Context) -> Message:
+    """Also of a note that is in the ledger already: whoever tells it waits for the answer."""
+    whose = {"tenant_id": ctx.tenant, "account_id": ctx.account}
+    return payment_pb2.CreditNoteApplied(**whose, credit_note_id=credit_note_id, cause_id=ctx.cause, invoice_id=invoice_id)
 
 
 def _rejected(account: PaymentAccount, payment_id: str, reason: str, ctx: Context) -> Decision[PaymentAccount]:

@@ -190,7 +190,8 @@ def _pause(account: Account, invoice_id: str, reason: str, until: date | None, c
     moment = _moment(account, ctx)
     if until is not None and until <= moment.today:
         raise Refused(422, "The pause would be over", f"until is {until}, expected a day after {moment.today}, the debtor's today")
-    return _paused(account, *pauses.pause(account, invoice_id, reason, until, moment), ctx)
+    # Told even if it was paused before: whoever asks is to hear that nothing leaves any more.
+    return _paused(account, *pauses.pause(account, invoice_id, reason, until, moment), ctx, stop_id=ctx.cause)
 
 
 def _resume(account: Account, invoice_id: str, reason: str, ctx: Context) -> Decision[Account]:
@@ -200,15 +201,15 @@ def _resume(account: Account, invoice_id: str, reason: str, ctx: Context) -> Dec
     return _paused(account, *pauses.resume(account, invoice_id, reason, _moment(account, ctx)), ctx)
 
 
-def _paused(before: Account, after: Account, note: msgspec.Struct, ctx: Context) -> Decision[Account]:
-    decision = _decide(after, ctx, (), _state_events(before, after, ctx), (note,))
+def _paused(before: Account, after: Account, note: msgspec.Struct, ctx: Context, *, stop_id: str = "") -> Decision[Account]:
+    decision = _decide(after, ctx, (), _state_events(before, after, ctx, stop_id), (note,))
     return replace(decision, answer=pauses.answer(decision.state))
 
 
-def _state_events(before: Account, after: Account, ctx: Context) -> list[Message]:
-    if before.state_version == after.state_version:
+def _state_events(before: Account, after: Account, ctx: Context, stop_id: str = "") -> list[Message]:
+    if before.state_version == after.state_version and not stop_id:
         return []
-    state = account_pb2.AccountState(tenant_id=ctx.tenant, account_id=ctx.account, version=after.state_version)
+    state = account_pb2.AccountState(tenant_id=ctx.tenant, account_id=ctx.account, version=after.state_version, stop_id=stop_id)
     state.paused = pauses.WHOLE_ACCOUNT in after.pauses
     state.paused_invoice_ids.extend(pauses.paused_invoices(after))
     return [state]

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from paycue.events.v1 import common_pb2 as paycue_dot_events_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/account.proto\x12\x10paycue.events.v1\x1a\x1dpaycue/events/v1/common.proto\"\xa3\x02\n\x11\x41\x63\x63ountRegistered\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12\x31\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.paycue.events.v1.AccountKindR\x04kind\x12\x12\n\x04name\x18\x05 \x01(\tR\x04name\x12\x16\n\x06locale\x18\x06 \x01(\tR\x06locale\x12\x12\n\x04zone\x18\x07 \x01(\tR\x04zone\x12\x45\n\x0e\x63ontact_points\x18\x08 \x03(\x0b\x32\x1e.paycue.events.v1.ContactPointR\rcontactPoints\"\xaa\x01\n\x0c\x41\x63\x63ountState\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12\x16\n\x06paused\x18\x04 \x01(\x08R\x06paused\x12,\n\x12paused_invoice_ids\x18\x05 \x03(\tR\x10pausedInvoiceIds*c\n\x0b\x41\x63\x63ountKind\x12\x1c\n\x18\x41\x43\x43OUNT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_KIND_CONSUMER\x10\x01\x12\x1b\n\x17\x41\x43\x43OUNT_KIND_COMMERCIAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epaycue/events/v1/account.proto\x12\x10paycue.events.v1\x1a\x1dpaycue/events/v1/common.proto\"\xa3\x02\n\x11\x41\x63\x63ountRegistered\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12\x31\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.paycue.events.v1.AccountKindR\x04kind\x12\x12\n\x04name\x18\x05 \x01(\tR\x04name\x12\x16\n\x06locale\x18\x06 \x01(\tR\x06locale\x12\x12\n\x04zone\x18\x07 \x01(\tR\x04zone\x12\x45\n\x0e\x63ontact_points\x18\x08 \x03(\x0b\x32\x1e.paycue.events.v1.ContactPointR\rcontactPoints\"\xc3\x01\n\x0c\x41\x63\x63ountState\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12\x16\n\x06paused\x18\x04 \x01(\x08R\x06paused\x12,\n\x12paused_invoice_ids\x18\x05 \x03(\tR\x10pausedInvoiceIds\x12\x17\n\x07stop_id\x18\x06 \x01(\tR\x06stopId*c\n\x0b\x41\x63\x63ountKind\x12\x1c\n\x18\x41\x43\x43OUNT_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_KIND_CONSUMER\x10\x01\x12\x1b\n\x17\x41\x43\x43OUNT_KIND_COMMERCIAL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.account_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCOUNTKIND']._serialized_start=550
-  _globals['_ACCOUNTKIND']._serialized_end=649
+  _globals['_ACCOUNTKIND']._serialized_start=575
+  _globals['_ACCOUNTKIND']._serialized_end=674
   _globals['_ACCOUNTREGISTERED']._serialized_start=84
   _globals['_ACCOUNTREGISTERED']._serialized_end=375
   _globals['_ACCOUNTSTATE']._serialized_start=378
-  _globals['_ACCOUNTSTATE']._serialized_end=548
+  _globals['_ACCOUNTSTATE']._serialized_end=573
 # @@protoc_insertion_point(module_scope)

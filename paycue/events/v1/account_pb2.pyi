@@ -38,15 +38,17 @@ class AccountRegistered(_message.Message):
     def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., version: _Optional[int] = ..., kind: _Optional[_Union[AccountKind, str]] = ..., name: _Optional[str] = ..., locale: _Optional[str] = ..., zone: _Optional[str] = ..., contact_points: _Optional[_Iterable[_Union[_common_pb2.ContactPoint, _Mapping]]] = ...) -> None: ...
 
 class AccountState(_message.Message):
-    __slots__ = ("tenant_id", "account_id", "version", "paused", "paused_invoice_ids")
+    __slots__ = ("tenant_id", "account_id", "version", "paused", "paused_invoice_ids", "stop_id")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     PAUSED_INVOICE_IDS_FIELD_NUMBER: _ClassVar[int]
+    STOP_ID_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     account_id: str
     version: int
     paused: bool
     paused_invoice_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., version: _Optional[int] = ..., paused: _Optional[bool] = ..., paused_invoice_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    stop_id: str
+    def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., version: _Optional[int] = ..., paused: _Optional[bool] = ..., paused_invoice_ids: _Optional[_Iterable[str]] = ..., stop_id: _Optional[str] = ...) -> None: ...

@@ -145,3 +145,17 @@ class BalanceChanged(_message.Message):
     account_id: str
     balances: _containers.RepeatedCompositeFieldContainer[InvoiceBalance]
     def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., balances: _Optional[_Iterable[_Union[InvoiceBalance, _Mapping]]] = ...) -> None: ...
+
+class CreditNoteApplied(_message.Message):
+    __slots__ = ("tenant_id", "account_id", "credit_note_id", "cause_id", "invoice_id")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_NOTE_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_ID_FIELD_NUMBER: _ClassVar[int]
+    INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
+    account_id: str
+    credit_note_id: str
+    cause_id: str
+    invoice_id: str
+    def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., credit_note_id: _Optional[str] = ..., cause_id: _Optional[str] = ..., invoice_id: _Optional[str] = ...) -> None: ...

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from paycue.decision import Context, Decision
 from paycue.events.v1.common_pb2 import CHANNEL_EMAIL, CHANNEL_SMS
-from services.notifier.domain import marks
-from services.notifier.domain.gate import Gate, Message, Standing
+from services.notifier.domain import fence, marks
+from services.notifier.domain.gate import EVERYTHING, Gate, Message, Standing, StopTold
 from services.notifier.domain.rows import AttemptRow, MessageRow
 from services.notifier.domain.stops import OVERDUE
 
@@ -29,7 +29,8 @@ class Draft:
         self.calls: list[Any] = []
 
     def decision(self, answer: Any = None) -> Decision[Gate]:
-        """What was drafted, with the gate's timer set to the first thing that wants attention."""
+        """What was drafted, stops acknowledged as far as they can be, and the gate's timer set to the first thing that wants attention."""
+        self._acknowledge()
         at = self._next_action_at()
         gate = self.gate if self.gate.next_action_at == at else replace(self.gate, next_action_at=at)
         return Decision(gate, tuple(self.events), tuple(self.rows), tuple(self.calls), answer)
@@ -37,7 +38,17 @@ class Draft:
     def _next_action_at(self) -> datetime | None:
         wanted = [message.at for message in self.gate.messages]
         wanted += [stop.since + OVERDUE for stop in self.gate.stops if not stop.overdue]
+        wanted += [closure.accepted_at + fence.WITHIN for closure in self.gate.closures]
         return min(wanted, default=None)
+
+    def close(self, stop: StopTold, address: str = EVERYTHING) -> None:
+        """Something closed the gate: it will be acknowledged."""
+        self.gate = fence.close(self.gate, self.now, self.standing, stop, address)
+
+    def _acknowledge(self) -> None:
+        self.gate, over = fence.acknowledge(self.gate, self.now, self.standing)
+        self.events += [fence.receipt_event(self.ctx.tenant, self.ctx.account, closure, self.now) for closure in over]
+        self.rows += [fence.receipt_row(closure, self.now) for closure in over if closure.told.taken_by == fence.OWN]
 
     def put(self, message: Message, reason: str = "") -> None:
         """Add or replace an open message and its row."""

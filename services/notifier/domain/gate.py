@@ -61,6 +61,29 @@ class Stop(msgspec.Struct, frozen=True, array_like=True):
     """Nobody resolved it for so long that somebody was alerted."""
 
 
+class StopTold(msgspec.Struct, frozen=True, array_like=True):
+    """A stop as somebody told it, to be acknowledged under its id."""
+
+    stop_id: str
+    """Of a fact on a topic its event id, of a request its command's."""
+    kind: str
+    """`payment`, `dispute`, `credit_note`, `pause` or `opt_out`."""
+    taken_by: str = ""
+    """The service that took the request; empty: a fact of an ERP."""
+    invoice_ids: tuple[str, ...] = ()
+    """Empty: the whole account."""
+
+
+class Closure(msgspec.Struct, frozen=True, array_like=True):
+    """A stop that closed the gate and is not acknowledged yet: calls that were claimed before it are under way."""
+
+    told: StopTold
+    accepted_at: datetime
+    calls: tuple[str, ...]
+    not_after: datetime
+    """None of these calls starts after this instant."""
+
+
 class Line(msgspec.Struct, frozen=True, array_like=True):
     """An invoice a reminder covers, as the scheduler saw it."""
 
@@ -117,6 +140,7 @@ class Gate(msgspec.Struct, frozen=True):
     balances: tuple[Balance, ...] = ()
     holds: tuple[Hold, ...] = ()
     stops: tuple[Stop, ...] = ()
+    closures: tuple[Closure, ...] = ()
     marks: Marks = ()
     messages: tuple[Message, ...] = ()
     next_action_at: datetime | None = None

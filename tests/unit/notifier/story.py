@@ -8,7 +8,7 @@ import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paycue.decision import Context, Decision, TimerFired
-from paycue.events.v1 import account_pb2, common_pb2, dispute_pb2, payment_pb2, reminder_pb2
+from paycue.events.v1 import account_pb2, common_pb2, dispute_pb2, payment_pb2, reminder_pb2, stop_pb2
 from services.notifier.domain.calls import CallResult, Found
 from services.notifier.domain.claim import Find, Send
 from services.notifier.domain.commands import CallFinished, CallFound, DeliveryReported
@@ -163,7 +163,12 @@ class Story:
 
     def outcomes(self) -> list[str]:
         """Every outcome told, such as `sent` or `skipped settled`."""
-        return [f"{type(event).__name__.removeprefix('Reminder').lower()} {getattr(event, 'reason', '')}".strip() for event in self.events]
+        told = [event for event in self.events if not isinstance(event, stop_pb2.StopReceipt)]
+        return [f"{type(event).__name__.removeprefix('Reminder').lower()} {getattr(event, 'reason', '')}".strip() for event in told]
+
+    def receipts(self) -> list[stop_pb2.StopReceipt]:
+        """Every stop that was acknowledged."""
+        return [event for event in self.events if isinstance(event, stop_pb2.StopReceipt)]
 
     def wrote(self, kind: type[E]) -> list[E]:
         return [row for row in self.rows if isinstance(row, kind)]

@@ -146,10 +146,10 @@ def test_a_pause_with_an_end_ends_by_itself_when_that_day_begins() -> None:
     ]
 
 
-def test_a_second_pause_of_the_same_thing_tells_nobody() -> None:
+def test_a_second_pause_of_the_same_thing_changes_nothing_and_is_told_for_whoever_waits_to_hear_of_it() -> None:
     d = desk()
     d.fold(issued(), PauseAccount("one"), PauseAccount("two"), PauseInvoice("I1", "three"), ResumeInvoice("I1"))
-    assert paused_states(d) == [(1, True, []), (2, True, ["I1"]), (3, True, [])]
+    assert paused_states(d) == [(1, True, []), (1, True, []), (2, True, ["I1"]), (3, True, [])]
     assert d.state.pauses[""].reason == "two"
 
 
