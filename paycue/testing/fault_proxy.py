@@ -114,11 +114,14 @@ class _End(asyncio.Protocol):
         self._pair = pair
         self._transport: asyncio.Transport | None = None
         self._held = deque[bytes]()
+        self._early = b""  # what was to be sent before there was a connection
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no instances of it
         self._pair.made(self)
+        if self._early:
+            self._send(self._early)
 
     def data_received(self, data: bytes) -> None:
         self._pair.read(self, data)
@@ -157,7 +160,9 @@ class _End(asyncio.Protocol):
             self.close()
 
     def _send(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None:
+            self._early += data
+        elif not self._transport.is_closing():
             self._transport.write(data)
 
     def close(self) -> None:
@@ -190,13 +195,11 @@ class _Pair:
 
     def made(self, end: _End) -> None:
         if end is self.server:
-            self.client.read_on(True)
             return
         self._proxy.opened(self)
         if self._proxy.refusing:
             self.reset()
         else:
-            end.read_on(False)
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
