@@ -20,8 +20,8 @@ from paycue.bus.envelope import Record, outgoing
 from paycue.bus.flow import Flow
 from paycue.bus.fold import Folder
 from paycue.bus.memory import MemoryBus
+from paycue.bus.postgres import PostgresStore
 from paycue.clock import SteppedClock
-from paycue.db.accounts import no_references
 from paycue.db.engine import Database
 from paycue.db.schema import service_role
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
@@ -73,7 +73,7 @@ async def main(count: int) -> None:
             await migrate_all(stack.database_url, [service])
             database, flow = Database(stack.database_url, service_role("scheduler")), Flow()
             folder = Folder(
-                *("bench", service.store, service.handlers, database, MemoryBus(flow, 8), SteppedClock(NOW), flow, no_references)
+                *("bench", PostgresStore(service.store, database), service.handlers, MemoryBus(flow, 8), SteppedClock(NOW), flow)
             )
             await measure(folder, 500, 1000)  # Warm: connections, statements, caches.
             print(f"{'batch':>6} {'events/s':>10} {'Python us/ev':>14} {'PostgreSQL us':>14}")

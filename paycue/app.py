@@ -17,7 +17,8 @@ from fastapi import APIRouter, FastAPI
 from google.protobuf.message import Message
 
 from paycue.bus.bus import BusError
-from paycue.db.accounts import AccountStore, References
+from paycue.bus.store import References
+from paycue.db.accounts import AccountStore
 from paycue.db.engine import TRANSIENT
 from paycue.decision import Handlers
 from paycue.http.app import create_app

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from paycue.bus import inbox
 from paycue.bus.batch import Batch
 from paycue.bus.bus import Bus
 from paycue.bus.consumer import LaneConsumer
@@ -22,12 +21,12 @@ from paycue.bus.fold import Folder
 from paycue.bus.gauges import check_invariants, measure
 from paycue.bus.outbox import Relay
 from paycue.bus.poison import TooMuchPoison
+from paycue.bus.postgres import PostgresStore
+from paycue.bus.store import Store, Unit, no_references
 from paycue.bus.topics import topics_of
 from paycue.clock import Clock
-from paycue.db.accounts import no_references
 from paycue.db.engine import TRANSIENT, Database
 from paycue.db.schema import service_role
-from paycue.http import idempotency
 from paycue.observability.invariants import Violation
 
 if TYPE_CHECKING:
@@ -50,11 +49,18 @@ class Outbound(Protocol):
         """Finish the calls in hand and record their outcomes."""
 
 
-class World:
-    """What services of one process share: a bus, a clock, and the count of what is on its way."""
+def on_postgres(service: "Service", settings: Any) -> Store:
+    """The store of a service on the database of its settings."""
+    role = settings.database_role or service_role(service.name)
+    database = Database(settings.database_url, role, pool_size=service.pool_size, name=f"paycue-{service.name}")
+    return PostgresStore(service.store, database)
 
-    def __init__(self, bus: Bus, clock: Clock, flow: Flow) -> None:
-        self.bus, self.clock, self.flow = bus, clock, flow
+
+class World:
+    """What services of one process share: a bus, a clock, the count of what is on its way, and where they keep what they know."""
+
+    def __init__(self, bus: Bus, clock: Clock, flow: Flow, keep: Callable[["Service", Any], Store] = on_postgres) -> None:
+        self.bus, self.clock, self.flow, self.keep = bus, clock, flow, keep
 
 
 class Runtime:
@@ -63,12 +69,11 @@ class Runtime:
     def __init__(self, service: "Service", settings: Any, world: World) -> None:
         self.service, self.settings, self.world = service, settings, world
         self.clock, self.bus = world.clock, world.bus
-        role = settings.database_role or service_role(service.name)
-        self.database = Database(settings.database_url, role, pool_size=service.pool_size, name=f"paycue-{service.name}")
+        self.store = world.keep(service, settings)
         references = service.references(settings) if service.references else no_references
-        self.folder = Folder(service.name, service.store, service.handlers, self.database, world.bus, world.clock, world.flow, references)
-        self.relay = Relay(service.name, service.store.schema, self.database, world.bus, world.flow)
-        self.directory = Directory(service.store.schema, self.database, world.clock, self._creditor_changed)
+        self.folder = Folder(service.name, self.store, service.handlers, world.bus, world.clock, world.flow, references)
+        self.relay = Relay(service.name, self.store, world.bus, world.flow)
+        self.directory = Directory(self.store, world.clock, self._creditor_changed)
         # Every consumer has connections of its own, so that stops never queue behind a storm; two are left for the rest.
         at_once = max(1, (service.pool_size - 2) // (len(service.consumers) + 1))
         self.consumers = [
@@ -90,9 +95,16 @@ class Runtime:
         self._housekeeping: asyncio.Task[None] | None = None
         self._poisoned: set[str] = set()
 
+    @property
+    def database(self) -> Database:
+        """Where lists and reports are read. Raises TypeError when the store is not PostgreSQL's."""
+        if not isinstance(self.store, PostgresStore):
+            raise TypeError(f"{self.service.name} does not keep its tables in PostgreSQL")
+        return self.store.database
+
     async def start(self) -> None:
         """Check the schema, join the groups, start every loop."""
-        await self._check_schema()
+        await self.store.check()
         self.folder.on_commit.append(self._on_commit)
         self.clock.on_step(self.alarm.ring)
         if self.outbound is not None:
@@ -104,12 +116,6 @@ class Runtime:
             self._spawn(self._consume(consumer), consumer.group)
         for loop in self.service.loops:
             self._spawn(self._loop(loop), f"{self.service.name}.{loop.__name__}")
-
-    async def _check_schema(self) -> None:
-        async with self.database.connection() as connection:
-            there = await connection.fetchval("select to_regclass($1) is not null", f"{self.service.store.schema}.account")
-        if not there:
-            raise RuntimeError(f"the database has no schema of {self.service.name}; run `paycue migrate` first")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -152,24 +158,14 @@ class Runtime:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             try:
-                await self._prune()
+                await self.store.prune(await self.directory.tenants(), self.clock.now() - _ANSWERS_KEPT)
                 await self.check_invariants()
             except TRANSIENT as error:
                 log.warning("housekeeping is done later", service=self.service.name, error=repr(error))
 
-    async def _prune(self) -> None:
-        """Forget what nobody can send again: old inbox ids, and answers kept for repeated requests."""
-        schema = self.service.store.schema
-        async with self.database.connection() as connection:
-            while await inbox.forget(connection, schema):
-                self.world.flow.stir()
-        async with self.database.transaction(await self.directory.tenants()) as tx:
-            await idempotency.forget(tx, schema, self.clock.now() - _ANSWERS_KEPT)
-
     async def check_invariants(self) -> list[Violation]:
         """Ask every invariant over every creditor's rows, as the service's own role sees them; set the gauge that alerts."""
-        async with self.database.transaction(await self.directory.tenants()) as tx:
-            return await check_invariants(tx, self.service.name, self.service.invariants)
+        return await check_invariants(self.store, self.service.name, self.service.invariants)
 
     def _on_commit(self, batch: Batch) -> None:
         if batch.events:
@@ -180,10 +176,10 @@ class Runtime:
         if due and min(due) <= self.clock.now():
             self.alarm.ring()
 
-    async def _creditor_changed(self, tx: Any, tenant: str) -> None:
+    async def _creditor_changed(self, unit: Unit, tenant: str) -> None:
         if not self.service.loops:
             return  # No timer would ever take the wake-up down again.
-        await self.service.store.wake_tenant(tx, tenant, self.clock.now())
+        await unit.wake_tenant(tenant, self.clock.now())
         self.alarm.ring()
 
     async def unready(self) -> str | None:
@@ -195,8 +191,7 @@ class Runtime:
 
     async def measure(self) -> int:
         """Set the gauges; the records behind, over all consumers."""
-        async with self.database.connection() as connection:
-            await measure(connection, self.service.store, self.service.name, self.clock.now())
+        await measure(self.store, self.service.name, self.clock.now())
         lags = [await consumer.lag() for consumer in self.consumers if consumer.group not in self._poisoned]
         return sum(lags)
 
@@ -214,7 +209,7 @@ class Runtime:
             await self.outbound.stop()
         self.relay.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.database.close()
+        await self.store.close()
 
 
 class Alarm:
@@ -241,7 +236,6 @@ class Alarm:
 
     async def _until_next(self) -> float:
         runtime = self._runtime
-        async with runtime.database.connection() as connection:
-            due = await runtime.service.store.next_due(connection)
+        due = await runtime.store.next_due()
         left = (due - runtime.clock.now()).total_seconds() if due else _IDLE_SECONDS
         return min(_IDLE_SECONDS, max(left, 0.01))

@@ -11,8 +11,7 @@ from typing import Any, Literal
 import msgspec
 from google.protobuf.message import Message
 
-from paycue.bus.envelope import MAX_VALUE, Record, Undecodable
-from paycue.bus.outbox import Pending
+from paycue.bus.envelope import MAX_VALUE, Pending, Record, Undecodable
 from paycue.bus.topics import topic_of
 from paycue.db.accounts import Key, Loaded
 from paycue.db.bulk import Owned

@@ -13,11 +13,11 @@ from google.protobuf.message import DecodeError
 from paycue.auth.api_keys import ApiKey
 from paycue.bus.batch import Aside, Input
 from paycue.bus.envelope import Record, Undecodable, type_of
-from paycue.bus.poison import keep, not_buried
+from paycue.bus.poison import not_buried
+from paycue.bus.store import Store, Unit
 from paycue.bus.topics import PACKAGE
 from paycue.bus.validation import fault
 from paycue.clock import Clock
-from paycue.db.engine import Connection, Database
 from paycue.events.v1.directory_pb2 import ApiKeyRegistered, CreditorRegistered
 from paycue.ids import TENANT
 
@@ -38,15 +38,15 @@ class Creditor(msgspec.Struct, frozen=True):
     sender_phone: str = ""
 
 
-Changed = Callable[[Connection, str], Awaitable[None]]
+Changed = Callable[[Unit, str], Awaitable[None]]
 """Told in the transaction in which a creditor (its tenant id) changed."""
 
 
 class Directory:
     """One service's copy of the directory."""
 
-    def __init__(self, schema: str, database: Database, clock: Clock, creditor_changed: Changed | None = None) -> None:
-        self.schema, self._database, self._clock, self._changed = schema, database, clock, creditor_changed
+    def __init__(self, store: Store, clock: Clock, creditor_changed: Changed | None = None) -> None:
+        self._store, self._clock, self._changed = store, clock, creditor_changed
 
     async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
         """Fold directory events. One that cannot be read is a dead letter that parks nobody, for it belongs to no account."""
@@ -54,49 +54,35 @@ class Directory:
         entries = [entry for _, entry in read if not isinstance(entry, Undecodable)]
         now = self._clock.now()
         faults = [Input("", "", why, "", now, record=record) for record, why in read if isinstance(why, Undecodable)]
-        async with self._database.transaction({e.tenant for _, e in entries if isinstance(e, Creditor)}) as tx:
+        async with self._store.transaction({e.tenant for _, e in entries if isinstance(e, Creditor)}) as unit:
             for entry_id, entry in entries:
-                await self._write(tx, entry_id, entry)
-            await keep(tx, self.schema, [Aside(one, one.event.reason) for one in await not_buried(tx, self.schema, faults)], now)
+                await self._write(unit, entry_id, entry)
+            await unit.keep([Aside(one, one.event.reason) for one in await not_buried(unit, faults)], now)
 
-    async def _write(self, tx: Connection, entry_id: str, entry: Creditor | ApiKey) -> None:
-        changed = await tx.fetchval(
-            f"""insert into {self.schema}.directory as d (id, doc) values ($1, $2)
-                on conflict (id) do update set doc = excluded.doc where d.doc <> excluded.doc returning true""",
-            entry_id,
-            msgspec.msgpack.encode(entry),
-        )
+    async def _write(self, unit: Unit, entry_id: str, entry: Creditor | ApiKey) -> None:
+        changed = await unit.write_entry(entry_id, msgspec.msgpack.encode(entry))
         if changed and isinstance(entry, Creditor) and self._changed is not None:
-            await self._changed(tx, entry.tenant)
+            await self._changed(unit, entry.tenant)
 
     async def api_key(self, key_id: str) -> ApiKey | None:
         """A key by its id, revoked ones too; None when nobody registered it."""
-        doc = await self._read(f"key:{key_id}")
+        doc = await self._store.entry(f"key:{key_id}")
         return None if doc is None else msgspec.msgpack.decode(doc, type=ApiKey)
 
     async def creditor(self, tenant: str) -> Creditor | None:
         """A creditor by its tenant id."""
-        doc = await self._read(f"creditor:{tenant}")
+        doc = await self._store.entry(f"creditor:{tenant}")
         return None if doc is None else msgspec.msgpack.decode(doc, type=Creditor)
 
     async def tenants(self) -> list[str]:
         """Every creditor there is."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(f"select substr(id, 10) from {self.schema}.directory where id like 'creditor:%'")
-        return [row[0] for row in rows]
-
-    async def _read(self, entry_id: str) -> bytes | None:
-        async with self._database.connection() as connection:
-            doc: bytes | None = await connection.fetchval(f"select doc from {self.schema}.directory where id = $1", entry_id)
-            return doc
+        return await self._store.tenants()
 
 
-async def creditors(tx: Connection, schema: str, tenants: Sequence[str]) -> dict[str, Creditor]:
+async def creditors(unit: Unit, tenants: Sequence[str]) -> dict[str, Creditor]:
     """The creditors of `tenants` that are registered, for a service's references."""
-    rows = await tx.fetch(
-        f"select id, doc from {schema}.directory where id = any($1::text[])", [f"creditor:{tenant}" for tenant in tenants]
-    )
-    return {row[0].removeprefix("creditor:"): msgspec.msgpack.decode(row[1], type=Creditor) for row in rows}
+    found = await unit.entries([f"creditor:{tenant}" for tenant in tenants])
+    return {entry_id.removeprefix("creditor:"): msgspec.msgpack.decode(doc, type=Creditor) for entry_id, doc in found.items()}
 
 
 def entry_key(event: CreditorRegistered | ApiKeyRegistered) -> bytes:

@@ -44,6 +44,19 @@ class Outgoing(msgspec.Struct, frozen=True):
     headers: Headers
 
 
+class Pending(msgspec.Struct, frozen=True):
+    """An event for the outbox; the fields are the table's columns."""
+
+    topic: str
+    lane: int
+    key: bytes
+    type: str
+    event_id: str
+    at: datetime
+    trace: str | None
+    value: bytes
+
+
 class Envelope(msgspec.Struct, frozen=True):
     """A decoded record. `inbox_id` and `digest` are its identity and its content for deduplication."""
 

@@ -5,23 +5,24 @@ the commit are provider calls handed out and offsets committed; nothing here eve
 """
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from google.protobuf.message import Message
 
-from paycue.bus import inbox, outbox, poison
+from paycue.bus import poison
 from paycue.bus.batch import Batch, Input
 from paycue.bus.bus import Bus
 from paycue.bus.envelope import Envelope, Record, Undecodable, type_of
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.intake import Fault, Taken, inputs_of, take
+from paycue.bus.store import References, Store, Unit, no_references
 from paycue.bus.topics import event_classes
 from paycue.clock import Clock
-from paycue.db.accounts import AccountStore, Key, References, no_references
-from paycue.db.engine import Connection, Database, is_ambiguous, is_transient, see_tenants
+from paycue.db.accounts import Key
+from paycue.db.engine import Connection, is_ambiguous, is_transient
 from paycue.decision import Handlers, TimerFired
 from paycue.ids import account_key
 from paycue.observability import metrics
@@ -34,19 +35,26 @@ class TooMuchAtOnce(Exception):
 class Folding:
     """One transaction of a Folder; whoever needs to know hears of its batches when they are durable."""
 
-    def __init__(self, folder: "Folder", tx: Connection) -> None:
-        self.tx, self.batches, self._folder = tx, list[Batch](), folder
+    def __init__(self, folder: "Folder", unit: Unit) -> None:
+        self.unit, self.batches, self._folder = unit, list[Batch](), folder
+
+    @property
+    def tx(self) -> Connection:
+        """The connection behind it, for SQL in the same transaction."""
+        return self.unit.tx
 
     async def fold(self, inputs: Sequence[Input]) -> Batch:
         """Lock the accounts of `inputs`, fold in order, save. Raises what commands raise, Refused before anything changes."""
-        folder, store = self._folder, self._folder.store
+        folder, unit = self._folder, self.unit
         keys = {one.key for one in inputs if one.account}
-        references = await folder.references(self.tx, sorted({tenant for tenant, _ in keys}))
-        batch = Batch(folder.clock.now(), await store.load(self.tx, keys, folder.lane), references, folder.handlers)
+        references = await folder.references(unit, sorted({tenant for tenant, _ in keys}))
+        loaded = await unit.load(keys, folder.lane)
+        # Only now: whoever held these accounts until a moment ago decided before this instant.
+        batch = Batch(folder.clock.now(), loaded, references, folder.handlers)
         batch.fold(list(inputs))
-        await store.save(self.tx, batch.changed, batch.rows)
+        await unit.save(batch.changed, batch.rows)
         if batch.events:
-            await outbox.append(self.tx, store.schema, batch.events)
+            await unit.append(batch.events)
         self.batches.append(batch)
         return batch
 
@@ -57,9 +65,8 @@ class Folder:
     def __init__(
         self,
         service: str,
-        store: AccountStore,
+        store: Store,
         handlers: Handlers,
-        database: Database,
         bus: Bus,
         clock: Clock,
         flow: Flow,
@@ -67,7 +74,7 @@ class Folder:
     ) -> None:
         self.references = references
         self.service, self.store, self.handlers = service, store, handlers
-        self.database, self.bus, self.clock, self.flow = database, bus, clock, flow
+        self.bus, self.clock, self.flow = bus, clock, flow
         self.on_commit: list[Callable[[Batch], None]] = []
         self._limits: dict[str, poison.Limit] = defaultdict(poison.Limit)
         self._handled = {event.DESCRIPTOR.full_name for event in handlers if hasattr(event, "DESCRIPTOR")}
@@ -82,8 +89,8 @@ class Folder:
         """A transaction to fold in, that sees the rows of `tenants`."""
         expected = 0
         try:
-            async with self.database.transaction(tenants) as tx:
-                folding = Folding(self, tx)
+            async with self.store.transaction(tenants) as unit:
+                folding = Folding(self, unit)
                 yield folding
                 # Counted before the commit: the relay may delete a row before this task runs again.
                 expected = sum(len(batch.events) for batch in folding.batches)
@@ -123,8 +130,8 @@ class Folder:
     async def _fold_lane(self, consumer: str, taken: Sequence[Taken]) -> None:
         with metrics.BATCH_SECONDS.labels(self.service).time():
             async with self.transaction({one.tenant for one in taken if one.tenant}) as folding:
-                await inbox.lock_lanes(folding.tx, self.store.schema, consumer, _ends(taken))
-                batch = await folding.fold(await inputs_of(folding.tx, self.store.schema, taken, self.clock.now()))
+                await folding.unit.lock_lanes(consumer, _ends(taken))
+                batch = await folding.fold(await inputs_of(folding.unit, taken, self.clock.now()))
                 await self._bury(folding, batch)
         self._measure(taken, batch)
         self._limits[consumer].count(batch.verdicts)
@@ -132,7 +139,7 @@ class Folder:
     async def _bury(self, folding: Folding, batch: Batch) -> None:
         if len(batch.poison) > poison.Limit.AT_LEAST:
             raise TooMuchAtOnce(f"{len(batch.poison)} of {len(batch.verdicts)} inputs are poison")
-        await poison.bury(folding.tx, self.store, batch)
+        await poison.bury(folding.unit, batch)
 
     def _measure(self, taken: Sequence[Taken], batch: Batch) -> None:
         metrics.BATCH_SIZE.labels(self.service).observe(len(taken))
@@ -143,27 +150,30 @@ class Folder:
         for topic, count in batch.misplaced.items():
             metrics.MISPLACED.labels(self.service, topic).inc(count)
 
-    async def fold_due(self, most: int) -> int:
-        """Claim up to `most` accounts whose timer is due and fold `TimerFired` into each; how many that were. Raises TooMuchPoison."""
+    async def fold_due(self, most: int, lanes: Collection[int] | None = None) -> int:
+        """Claim up to `most` accounts of these lanes (None: of all) whose timer is due and fold `TimerFired` into each; how many that were.
+
+        Raises TooMuchPoison.
+        """
         claimed: list[Key] = []
         try:
-            await self._fold_timers(most, claimed)
+            await self._fold_timers(most, lanes, claimed)
         except Exception as error:
             if is_transient(error) or isinstance(error, poison.TooMuchPoison) or not claimed:
                 raise
             if len(claimed) > 1:
-                return await self.fold_due(len(claimed) // 2)
+                return await self.fold_due(len(claimed) // 2, lanes)
             await self._bury_timer(claimed[0], error)
         metrics.TIMERS.labels(self.service).inc(len(claimed))
         return len(claimed)
 
-    async def _fold_timers(self, most: int, claimed: list[Key]) -> None:
+    async def _fold_timers(self, most: int, lanes: Collection[int] | None, claimed: list[Key]) -> None:
         now = self.clock.now()
         async with self.transaction(()) as folding:
-            claimed += await self.store.claim_due(folding.tx, now, most)
+            claimed += await folding.unit.claim_due(now, most, lanes)
             if not claimed:
                 return
-            await see_tenants(folding.tx, {tenant for tenant, _ in claimed})
+            await folding.unit.see_tenants({tenant for tenant, _ in claimed})
             batch = await folding.fold([_timer(key, now) for key in claimed])
             await self._bury(folding, batch)
         self._limits["timers"].count(batch.verdicts)
@@ -173,7 +183,7 @@ class Folder:
         fault = msgspec.structs.replace(_timer(key, self.clock.now()), event=_unstorable(error, key))
         async with self.transaction([key[0]]) as folding:
             batch = await folding.fold([fault])
-            await poison.bury(folding.tx, self.store, batch)
+            await poison.bury(folding.unit, batch)
         self._limits["timers"].count(batch.verdicts)
 
     async def obey(self, inputs: Sequence[Input]) -> list[Any]:

@@ -4,16 +4,14 @@ The same id with other content is no duplicate but a fault: somebody upstream re
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from paycue.bus.envelope import Envelope
 from paycue.bus.flow import TopicPartition
+from paycue.bus.store import Claim
 from paycue.db.engine import Connection
 
 KEPT_DAYS = 90
 """Longer than any topic of ours keeps its records; a replay of an ERP's topic from further back meets idempotent handlers."""
-
-Claim = Literal["new", "duplicate", "reused"]
 
 
 async def lock_lanes(tx: Connection, schema: str, consumer: str, ends: dict[TopicPartition, int]) -> None:

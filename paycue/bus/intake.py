@@ -8,12 +8,11 @@ from datetime import datetime
 
 import msgspec
 
-from paycue.bus import inbox
 from paycue.bus.batch import Input
 from paycue.bus.envelope import Envelope, Record, Undecodable, decode, type_of
 from paycue.bus.poison import not_buried
+from paycue.bus.store import Unit
 from paycue.bus.topics import topics
-from paycue.db.engine import Connection
 from paycue.observability import metrics
 
 
@@ -50,9 +49,9 @@ def take(service: str, handled: Collection[str], records: Sequence[Record]) -> l
     return taken
 
 
-async def inputs_of(tx: Connection, schema: str, taken: Sequence[Taken], now: datetime) -> list[Input]:
+async def inputs_of(unit: Unit, taken: Sequence[Taken], now: datetime) -> list[Input]:
     """What there is to fold: events never seen, and faults never buried. Claims the events' ids."""
-    claims = iter(await inbox.claim(tx, schema, [one for one in taken if isinstance(one, Envelope)]))
+    claims = iter(await unit.claim([one for one in taken if isinstance(one, Envelope)]))
     inputs: list[Input] = []
     for one in taken:
         claim = next(claims) if isinstance(one, Envelope) else "fault"
@@ -63,7 +62,7 @@ async def inputs_of(tx: Connection, schema: str, taken: Sequence[Taken], now: da
         elif claim == "reused":
             why = Undecodable("the same event id came before with other content", one.tenant, one.account)
             inputs.append(_fault(Fault(one.record, why), now))
-    return await not_buried(tx, schema, inputs)
+    return await not_buried(unit, inputs)
 
 
 def event_input(e: Envelope) -> Input:

@@ -6,17 +6,14 @@ is never reordered; what was sent but not deleted is sent again under the same i
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
 
-import asyncpg
-import msgspec
 import structlog
 
 from paycue.bus.bus import Bus, BusError
-from paycue.bus.envelope import Outgoing, headers_for
+from paycue.bus.envelope import Outgoing, Pending, headers_for
 from paycue.bus.flow import Flow
-from paycue.db.engine import Connection, Database, is_transient
+from paycue.bus.store import Outbox, Store
+from paycue.db.engine import is_transient
 from paycue.observability import metrics
 
 _BATCH = 2000
@@ -24,35 +21,12 @@ _IDLE_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Pending(msgspec.Struct, frozen=True):
-    """An event for the outbox; the fields are the table's columns."""
-
-    topic: str
-    lane: int
-    key: bytes
-    type: str
-    event_id: str
-    at: datetime
-    trace: str | None
-    value: bytes
-
-
-async def append(tx: Connection, schema: str, records: Sequence[Pending]) -> None:
-    """Write events in the transaction that decided them."""
-    await tx.execute(
-        f"""insert into {schema}.outbox (topic, lane, key, type, event_id, at, trace, value)
-            select * from unnest($1::text[], $2::integer[], $3::bytea[], $4::text[], $5::text[],
-                $6::timestamptz[], $7::text[], $8::bytea[])""",
-        *([getattr(record, name) for record in records] for name in Pending.__struct_fields__),
-    )
-
-
 class Relay:
     """Drains one service's outbox into the bus for as long as it holds the service's relay lock."""
 
-    def __init__(self, service: str, schema: str, database: Database, bus: Bus, flow: Flow) -> None:
-        self.service, self.schema, self.flow = service, schema, flow
-        self._database, self._bus = database, bus
+    def __init__(self, service: str, store: Store, bus: Bus, flow: Flow) -> None:
+        self.service, self.flow = service, flow
+        self._store, self._bus = store, bus
         self._work, self._stopping = asyncio.Event(), False
         self.label = f"outbox rows of {service}"
 
@@ -64,27 +38,23 @@ class Relay:
         """Until `stop`: take the lock, drain, wait for a nudge. Trouble backs off; nothing is lost, for nothing is deleted unsent."""
         while not self._stopping:
             try:
-                async with self._database.connection() as connection:
-                    await self._lead(connection)
+                async with self._store.leading() as outbox:
+                    await self._lead(outbox)
             except Exception as error:
                 if not is_transient(error) and not isinstance(error, BusError):
                     raise
                 log.warning("relay backs off", service=self.service, error=repr(error))
                 await asyncio.sleep(_IDLE_SECONDS)
 
-    async def _lead(self, connection: Connection) -> None:
-        if not await connection.fetchval("select pg_try_advisory_lock(hashtext($1))", f"relay:{self.schema}"):
+    async def _lead(self, outbox: Outbox | None) -> None:
+        if outbox is None:
             await asyncio.sleep(_IDLE_SECONDS)
             return
-        try:
-            while not self._stopping:
-                self._work.clear()
-                while await self.drain(connection):
-                    pass
-                await self._idle()
-        finally:
-            if not connection.is_closed():
-                await connection.execute("select pg_advisory_unlock_all()")
+        while not self._stopping:
+            self._work.clear()
+            while await self.drain(outbox):
+                pass
+            await self._idle()
 
     async def _idle(self) -> None:
         try:
@@ -93,23 +63,23 @@ class Relay:
         except TimeoutError:
             return
 
-    async def drain(self, connection: Connection) -> int:
+    async def drain(self, outbox: Outbox) -> int:
         """Send and delete one batch; how many rows that were."""
-        rows = await connection.fetch(f"select * from {self.schema}.outbox order by id limit {_BATCH}")
+        rows = await outbox.waiting(_BATCH)
         if not rows:
             return 0
         with metrics.OUTBOX_SECONDS.labels(self.service).time():
-            await self._bus.publish([self._outgoing(row) for row in rows])
-            await connection.execute(f"delete from {self.schema}.outbox where id = any($1::bigint[])", [row["id"] for row in rows])
+            await self._bus.publish([self._outgoing(row) for _, row in rows])
+            await outbox.delete([number for number, _ in rows])
         # Rows of a former run, or of another process, were never counted here.
         self.flow.add(self.label, -min(len(rows), self.flow.open[self.label]))
-        for topic, count in Counter(row["topic"] for row in rows).items():
+        for topic, count in Counter(row.topic for _, row in rows).items():
             metrics.OUTBOX_SENT.labels(self.service, topic).inc(count)
         return len(rows)
 
-    def _outgoing(self, row: asyncpg.Record) -> Outgoing:
-        headers = headers_for(row["event_id"], f"urn:paycue:{self.service}", row["type"], row["at"], row["trace"])
-        return Outgoing(row["topic"], row["lane"], row["key"], row["value"], headers)
+    def _outgoing(self, row: Pending) -> Outgoing:
+        headers = headers_for(row.event_id, f"urn:paycue:{self.service}", row.type, row.at, row.trace)
+        return Outgoing(row.topic, row.lane, row.key, row.value, headers)
 
     def stop(self) -> None:
         """Finish the batch in hand and let go of the lock."""

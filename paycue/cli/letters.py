@@ -14,11 +14,12 @@ from paycue.bus.flow import Flow
 from paycue.bus.fold import Folder
 from paycue.bus.kafka import KafkaBus, security
 from paycue.bus.letters import DeadLetter, StillPoison, replay, unresolved
+from paycue.bus.postgres import PostgresStore
+from paycue.bus.store import no_references
 from paycue.bus.topics import PACKAGE, event_classes
 from paycue.cli import quiet
 from paycue.cli.progress import out
 from paycue.clock import SystemClock
-from paycue.db.accounts import no_references
 from paycue.db.engine import Database
 from paycue.db.schema import service_role
 from paycue.settings import load
@@ -110,7 +111,8 @@ async def _folder(service: Service) -> AsyncIterator[Folder]:
     await bus.start()
     references = service.references(settings) if service.references else no_references
     try:
-        yield Folder(service.name, service.store, service.handlers, database, bus, SystemClock(), bus.flow, references)
+        store = PostgresStore(service.store, database)
+        yield Folder(service.name, store, service.handlers, bus, SystemClock(), bus.flow, references)
     finally:
         await bus.stop()
         await database.close()

@@ -3,9 +3,9 @@
 Loading locks the rows in the order of their keys, the one lock order of the house; saving touches only what changed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -22,17 +22,6 @@ class Loaded(msgspec.Struct):
     lane: int
     parked: bool
     state: Any
-
-
-class References(Protocol):
-    """What a service keeps per tenant and hands to its handlers as `ctx.reference`."""
-
-    async def __call__(self, tx: Connection, tenants: Sequence[str]) -> dict[str, Any]: ...
-
-
-async def no_references(tx: Connection, tenants: Sequence[str]) -> dict[str, Any]:
-    """For a service that keeps nothing per tenant."""
-    return {}
 
 
 class AccountStore:
@@ -97,7 +86,7 @@ class AccountStore:
             )
         await write_rows(tx, self.schema, self.rows, rows)
 
-    async def claim_due(self, tx: Connection, now: datetime, most: int) -> list[Key]:
+    async def claim_due(self, tx: Connection, now: datetime, most: int, lanes: Collection[int] | None = None) -> list[Key]:
         """Lock up to `most` accounts whose timer is due, skipping those another transaction holds."""
         rows = await tx.fetch(f"select tenant_id, account_id from {self.schema}.claim_due($1, $2)", now, most)
         return [(r[0], r[1]) for r in rows]

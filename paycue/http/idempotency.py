@@ -83,12 +83,6 @@ async def remember(tx: Connection, schema: str, tenant: str, key: str, digest: b
     )
 
 
-async def forget(tx: Connection, schema: str, before: datetime) -> int:
-    """Delete answers older than `before` of the tenants the transaction may touch; how many."""
-    deleted: str = await tx.execute(f"delete from {schema}.idempotency where created_at < $1", before)
-    return int(deleted.rpartition(" ")[2])
-
-
 def _unquoted(header: str) -> str:
     """The draft writes the key as a quoted string; many clients send it bare. Both name the same key."""
     if len(header) >= 2 and header[0] == header[-1] == '"':

@@ -64,8 +64,7 @@ async def next_due(runtime: Runtime) -> datetime | None:
     """A service's earliest timer."""
     if not runtime.service.loops:
         return None
-    async with runtime.database.connection() as connection:
-        return await runtime.service.store.next_due(connection)
+    return await runtime.store.next_due()
 
 
 async def dead_letters(runtimes: Sequence[Runtime]) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from paycue.bus.directory import Creditor, creditors
-from paycue.db.accounts import AccountStore, References
+from paycue.bus.store import References, Unit
+from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Connection
 from services.notifier.domain.gate import Gate, Standing
@@ -45,8 +46,8 @@ def references(settings: NotifierSettings) -> References:
         find_after=settings.find_after,
     )
 
-    async def of(tx: Connection, tenants: Sequence[str]) -> dict[str, Any]:
-        known = await creditors(tx, SCHEMA, tenants)
+    async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
+        known = await creditors(unit, tenants)
         return {tenant: _of(installation, known[tenant]) if tenant in known else installation for tenant in tenants}
 
     return of

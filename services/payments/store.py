@@ -5,7 +5,7 @@ Lists are keyset-paged. No query adds amounts of two currencies.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from datetime import date
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,14 +21,7 @@ SCHEMA = "payments"
 R = TypeVar("R")
 
 
-class _Ledger(AccountStore):
-    """Accounts without timers."""
-
-    async def wake_tenant(self, tx: Connection, tenant: str, now: datetime) -> None:
-        """Nothing of a creditor changes what is owed: a timer set here would never be claimed."""
-
-
-STORE = _Ledger(
+STORE = AccountStore(
     SCHEMA,
     PaymentAccount,
     {

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from paycue.api import obey, reading, runtime_of
 from paycue.auth.api_keys import Caller, authorised
+from paycue.bus.postgres import PostgresUnit
 from paycue.db.engine import Connection
 from paycue.decision import Refused
 from paycue.handwritten import HandwrittenError
@@ -191,7 +192,7 @@ async def _known(tx: Connection, tenant: str, account: str) -> store.AccountRow:
 
 async def _explained(request: Request, tx: Connection, tenant: str, row: store.AccountRow) -> Explanation:
     runtime = runtime_of(request)
-    standing = (await runtime.folder.references(tx, [tenant]))[tenant]
+    standing = (await runtime.folder.references(PostgresUnit(store.STORE, tx), [tenant]))[tenant]
     return explain(row.state, moment_of(runtime.clock.now(), tenant, row.account_id, row.state.zone, standing))
 
 

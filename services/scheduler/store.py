@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from paycue.bus.directory import creditors
-from paycue.db.accounts import AccountStore, References
+from paycue.bus.store import References, Unit
+from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Connection
 from services.scheduler.domain.account import Account
@@ -33,9 +34,9 @@ STORE = AccountStore(
 def references(settings: SchedulerSettings) -> References:
     """A creditor's standing: its zone, its go-live, whether it is suspended, and the policy in force."""
 
-    async def of(tx: Connection, tenants: Sequence[str]) -> dict[str, Any]:
-        known = await creditors(tx, SCHEMA, tenants)
-        policies = await policies_in_force(tx, tenants)
+    async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
+        known = await creditors(unit, tenants)
+        policies = await policies_in_force(unit.tx, tenants)
         return {tenant: _standing(known.get(tenant), policies.get(tenant)) for tenant in tenants}
 
     return of

@@ -12,8 +12,7 @@ from typing import Protocol
 import asyncpg
 
 from paycue.app import discover
-from paycue.bus.directory import Directory
-from paycue.clock import SystemClock
+from paycue.bus.postgres import PostgresStore
 from paycue.db.engine import Database
 from paycue.db.schema import service_role
 from paycue.installation import SENDER_PHONE
@@ -95,7 +94,7 @@ class Estate:
         broken = []
         for service in discover(SERVICES):
             database = Database(self.database_url, service_role(service.name), pool_size=1)
-            tenants = await Directory(service.store.schema, database, SystemClock()).tenants()
+            tenants = await PostgresStore(service.store, database).tenants()
             async with database.transaction(tenants) as tx:
                 broken += [violation.invariant.sentence for violation in await violated(tx, service.invariants)]
             await database.close()

@@ -13,7 +13,7 @@ from paycue.bus.letters import DeadLetter, StillPoison, replay
 from paycue.bus.poison import Limit, TooMuchPoison
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
 from paycue.observability import metrics
-from tests.integration.bus.till import SCHEMA, START, STORE, Till, healed
+from tests.integration.bus.till import START, Till, healed
 
 
 def spoilt(record: Record, **headers: bytes) -> Record:
@@ -161,10 +161,9 @@ async def test_a_letter_that_reuses_an_id_is_never_applied(till: Till) -> None:
 async def test_the_timer_of_a_parked_account_does_not_fire_until_it_goes_on(till: Till) -> None:
     await till.fold(till.record("timer 1"), till.record("poison 2"), till.record("timer 1", "b"))
     till.clock.set(START + timedelta(days=1))
-    async with till.database.connection() as connection:
-        assert await STORE.next_due(connection) == till.clock.now()
-        assert await till.folder.fold_due(10) == 1
-        assert await STORE.next_due(connection) is None
+    assert await till.store.next_due() == till.clock.now()
+    assert await till.folder.fold_due(10) == 1
+    assert await till.store.next_due() is None
     assert (await till.numbers("a"), await till.numbers("b")) == (("timer 1",), ("timer 1", "fired"))
     await replay(till.folder, await only_letter(till), discard=True)
     assert await till.folder.fold_due(10) == 1
@@ -237,14 +236,13 @@ async def test_more_than_may_wait_behind_one_account_stops_the_consumer_and_lose
 async def test_open_letters_parked_accounts_and_what_is_due_are_measured(till: Till) -> None:
     await till.fold(till.record("poison 1"), till.record("timer 1", "b"), msgspec.structs.replace(till.record("2"), key=b"nobody"))
     till.clock.set(START + timedelta(days=1))
-    async with till.database.connection() as connection:
-        await measure(connection, STORE, "till", till.clock.now())
+    await measure(till.store, "till", till.clock.now())
     names = ("open_dead_letters", "parked_accounts", "outbox_pending", "due_accounts")
     assert [metrics.REGISTRY.get_sample_value(f"paycue_{name}", {"service": "till"}) for name in names] == [2, 1, 1, 1]
 
 
 async def test_a_directory_event_that_cannot_be_read_is_a_dead_letter_and_parks_nobody(till: Till) -> None:
-    directory = Directory(SCHEMA, till.database, till.clock)
+    directory = Directory(till.store, till.clock)
     bad = Record("operator.directory.v1", 0, 0, b"creditor:acme", b"\xff", (("ce_type", b"paycue.events.v1.CreditorRegistered"),))
     zone = Record("operator.directory.v1", 0, 1, b"creditor:acme", b"\x0a\x04acme\x1a\x04Mars", bad.headers)
     await directory.fold_records("till.directory", [bad, zone, msgspec.structs.replace(bad, headers=())])

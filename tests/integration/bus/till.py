@@ -17,8 +17,10 @@ from paycue.bus.fold import Folder
 from paycue.bus.letters import DeadLetter, unresolved
 from paycue.bus.memory import MemoryBus
 from paycue.bus.outbox import Relay
+from paycue.bus.postgres import PostgresStore
+from paycue.bus.store import References, no_references
 from paycue.clock import SteppedClock
-from paycue.db.accounts import AccountStore, References, no_references
+from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Database
 from paycue.db.schema import kernel_tables, service_role, tenant_policy
@@ -98,6 +100,7 @@ class Till:
     def __init__(self, url: str, server: str) -> None:
         self.url, self.server = url, server
         self.database = Database(url, service_role(SCHEMA), name="till")
+        self.store = PostgresStore(STORE, self.database)
         self.flow, self.clock = Flow(), SteppedClock(START)
         self.bus = MemoryBus(self.flow, 1)
         self.folder = self.another()
@@ -107,10 +110,10 @@ class Till:
 
     def another(self, handlers: Handlers | None = None, references: References = no_references) -> Folder:
         """A folder on the same tables: another process, or another release."""
-        return Folder("till", STORE, {**HANDLERS, **(handlers or {})}, self.database, self.bus, self.clock, self.flow, references)
+        return Folder("till", self.store, {**HANDLERS, **(handlers or {})}, self.bus, self.clock, self.flow, references)
 
     def relay(self) -> Relay:
-        return Relay("till", SCHEMA, self.database, self.bus, self.flow)
+        return Relay("till", self.store, self.bus, self.flow)
 
     def record(self, number: str, account: str = "a", *, event_id: str = "", tenant: str = "acme", **changed: Any) -> Record:
         """An invoice as a record; its id is its number unless one is given."""

@@ -52,7 +52,7 @@ async def _filled(till: Till) -> None:
 
 async def _work(till: Till) -> None:
     """Everything a running service does, on a pool of its own whose end reports its statistics."""
-    till.database = till.folder.database = Database(till.url, service_role(SCHEMA), name="till")
+    till.database = till.store.database = Database(till.url, service_role(SCHEMA), name="till")
     batch = [till.record(f"{'poison ' if number == 7 else ''}{number}", f"n{number * 3}") for number in range(1, 50)]
     await till.fold(*batch, till.record("1", "unheard-of"))
     await till.fold(*batch, till.record("2", "n21"))
@@ -61,14 +61,16 @@ async def _work(till: Till) -> None:
     await till.folder.fold_due(100)
     (letter,) = await unresolved(till.folder)
     await replay(till.folder, letter, discard=True)
+    async with till.store.leading() as outbox:
+        assert outbox is not None
+        await till.relay().drain(outbox)
     async with till.database.connection() as connection:
-        await till.relay().drain(connection)
         await inbox.forget(connection, SCHEMA)
-        await measure(connection, STORE, "till", till.clock.now())
+    await measure(till.store, "till", till.clock.now())
     async with till.database.transaction(["acme"]) as tx:
         assert await STORE.read(tx, "acme", "n3") is not None
         await STORE.wake_tenant(tx, "acme", till.clock.now())
-    directory = Directory(SCHEMA, till.database, till.clock)
+    directory = Directory(till.store, till.clock)
     assert await directory.creditor("nobody") is None
     await till.database.close()
 

@@ -1,0 +1,171 @@
+"""The store on PostgreSQL: each method one statement or a few, whatever the size of the batch. The SQL stands in the module of its table.
+
+Nothing here decides. A transaction names its tenants, and row-level security shows it no other's rows.
+"""
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from paycue.bus import inbox, letter_rows
+from paycue.bus.batch import Aside
+from paycue.bus.envelope import Envelope, Pending, Record
+from paycue.bus.flow import TopicPartition
+from paycue.bus.store import Claim, Health, Letter, Outbox, Unit
+from paycue.db.accounts import AccountStore, Key, Loaded
+from paycue.db.bulk import Owned
+from paycue.db.engine import Connection, Database, see_tenants
+from paycue.observability.invariants import Invariant, Violation, violated
+
+
+class PostgresUnit:
+    """One transaction over a service's schema."""
+
+    def __init__(self, accounts: AccountStore, tx: Connection) -> None:
+        self._accounts, self._schema, self.tx = accounts, accounts.schema, tx
+
+    async def see_tenants(self, tenants: Iterable[str]) -> None:
+        await see_tenants(self.tx, tenants)
+
+    async def lock_lanes(self, consumer: str, ends: dict[TopicPartition, int]) -> None:
+        await inbox.lock_lanes(self.tx, self._schema, consumer, ends)
+
+    async def claim(self, envelopes: Sequence[Envelope]) -> list[Claim]:
+        return await inbox.claim(self.tx, self._schema, envelopes)
+
+    async def load(self, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:
+        return await self._accounts.load(self.tx, wanted, lane_of)
+
+    async def save(self, states: dict[Key, Any], rows: Iterable[Owned]) -> None:
+        await self._accounts.save(self.tx, states, rows)
+
+    async def append(self, events: Sequence[Pending]) -> None:
+        await self.tx.execute(
+            f"""insert into {self._schema}.outbox (topic, lane, key, type, event_id, at, trace, value)
+                select * from unnest($1::text[], $2::integer[], $3::bytea[], $4::text[], $5::text[],
+                    $6::timestamptz[], $7::text[], $8::bytea[])""",
+            *([getattr(event, name) for event in events] for name in Pending.__struct_fields__),
+        )
+
+    async def claim_due(self, now: datetime, most: int, lanes: Collection[int] | None) -> list[Key]:
+        return await self._accounts.claim_due(self.tx, now, most, lanes)
+
+    async def park(self, keys: Sequence[Key], at: datetime | None) -> None:
+        await self._accounts.park(self.tx, keys, at)
+
+    async def keep(self, aside: Sequence[Aside], now: datetime) -> None:
+        await letter_rows.keep(self.tx, self._schema, aside, now)
+
+    async def buried(self, digests: Collection[bytes]) -> set[bytes]:
+        rows = await self.tx.fetch(f"select digest from {self._schema}.dead_letter where digest = any($1::bytea[])", list(digests))
+        return {row[0] for row in rows}
+
+    async def letters_of(self, key: Key) -> list[Letter]:
+        return await letter_rows.letters_of(self.tx, self._schema, key)
+
+    async def take_parked(self, key: Key) -> list[tuple[int, Record]]:
+        return await letter_rows.take_parked(self.tx, self._schema, key)
+
+    async def resolve(self, letters: Sequence[int], now: datetime) -> None:
+        await self.tx.execute(f"update {self._schema}.dead_letter set resolved_at = $2 where id = any($1::bigint[])", letters, now)
+
+    async def write_entry(self, entry_id: str, doc: bytes) -> bool:
+        changed = await self.tx.fetchval(
+            f"""insert into {self._schema}.directory as d (id, doc) values ($1, $2)
+                on conflict (id) do update set doc = excluded.doc where d.doc <> excluded.doc returning true""",
+            *(entry_id, doc),
+        )
+        return changed is True
+
+    async def entries(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
+        rows = await self.tx.fetch(f"select id, doc from {self._schema}.directory where id = any($1::text[])", list(entry_ids))
+        return {row[0]: row[1] for row in rows}
+
+    async def wake_tenant(self, tenant: str, now: datetime) -> None:
+        await self._accounts.wake_tenant(self.tx, tenant, now)
+
+
+class PostgresOutbox:
+    """The rows that wait, over the connection that holds the relay's lock."""
+
+    def __init__(self, schema: str, connection: Connection) -> None:
+        self._schema, self._connection = schema, connection
+
+    async def waiting(self, most: int) -> list[tuple[int, Pending]]:
+        columns = ", ".join(Pending.__struct_fields__)
+        rows = await self._connection.fetch(f"select id, {columns} from {self._schema}.outbox order by id limit {most}")
+        return [(row[0], Pending(*tuple(row)[1:])) for row in rows]
+
+    async def delete(self, ids: Sequence[int]) -> None:
+        await self._connection.execute(f"delete from {self._schema}.outbox where id = any($1::bigint[])", ids)
+
+
+class PostgresStore:
+    """One service's schema."""
+
+    def __init__(self, accounts: AccountStore, database: Database) -> None:
+        self.accounts, self.schema, self.database = accounts, accounts.schema, database
+
+    @asynccontextmanager
+    async def transaction(self, tenants: Iterable[str]) -> AsyncIterator[Unit]:
+        async with self.database.transaction(tenants) as tx:
+            yield PostgresUnit(self.accounts, tx)
+
+    @asynccontextmanager
+    async def leading(self) -> AsyncIterator[Outbox | None]:
+        async with self.database.connection() as connection:
+            if not await connection.fetchval("select pg_try_advisory_lock(hashtext($1))", f"relay:{self.schema}"):
+                yield None
+                return
+            try:
+                yield PostgresOutbox(self.schema, connection)
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("select pg_advisory_unlock_all()")
+
+    async def next_due(self) -> datetime | None:
+        async with self.database.connection() as connection:
+            return await self.accounts.next_due(connection)
+
+    async def entry(self, entry_id: str) -> bytes | None:
+        async with self.database.connection() as connection:
+            doc: bytes | None = await connection.fetchval(f"select doc from {self.schema}.directory where id = $1", entry_id)
+            return doc
+
+    async def tenants(self) -> list[str]:
+        async with self.database.connection() as connection:
+            rows = await connection.fetch(f"select substr(id, 10) from {self.schema}.directory where id like 'creditor:%'")
+        return [row[0] for row in rows]
+
+    async def letters(self, only: int | None = None) -> list[Letter]:
+        async with self.database.transaction(()) as tx:
+            return await letter_rows.letters(tx, self.schema, only)
+
+    async def check(self) -> None:
+        async with self.database.connection() as connection:
+            there = await connection.fetchval("select to_regclass($1) is not null", f"{self.schema}.account")
+        if not there:
+            raise RuntimeError(f"the database has no schema of {self.schema}; run `paycue migrate` first")
+
+    async def health(self) -> Health:
+        opened = f"from {self.schema}.dead_letter where resolved_at is null"
+        async with self.database.connection() as connection:
+            outbox = await connection.fetchval(f"select count(*) from {self.schema}.outbox")
+            letters = await connection.fetchval(f"select count(*) {opened}")
+            parked = await connection.fetchval(f"select count(distinct (tenant_id, account_id)) {opened} and parked")
+            return Health(outbox, letters, parked, await self.accounts.next_due(connection))
+
+    async def prune(self, tenants: Sequence[str], answers_before: datetime) -> None:
+        async with self.database.connection() as connection:
+            while await inbox.forget(connection, self.schema):
+                continue
+        async with self.database.transaction(tenants) as tx:
+            await tx.execute(f"delete from {self.schema}.idempotency where created_at < $1", answers_before)
+
+    async def violated(self, tenants: Sequence[str], invariants: Iterable[Invariant]) -> list[Violation]:
+        async with self.database.transaction(tenants) as tx:
+            return await violated(tx, invariants)
+
+    async def close(self) -> None:
+        await self.database.close()
