@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.chaos.book import CALM, seen
+from tests.e2e.chaos.evidence import evidence
 from tests.e2e.chaos.judge import Judge, Judgement, Reasons
 from tests.e2e.chaos.load import Load
 from tests.e2e.chaos.races import Races
@@ -51,7 +52,7 @@ class Outcome:
 
     def text(self) -> str:
         """Findings first, the table last."""
-        lines = [*self.judged.findings, *self.broken, *(f"note: {line}" for line in self.ended)]
+        lines = [*self.judged.evidence, *self.judged.findings, *self.broken, *(f"note: {line}" for line in self.ended)]
         spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.times.items())
         return "\n".join((*lines, f"{spent}; {self.rate:.0f} messages a second under faults", "", table(self.judged, self.drawn)))
 
@@ -168,7 +169,9 @@ async def _acknowledged(scene: Site) -> None:
 async def _judge(scene: Site) -> Judgement:
     refused = [seen(message, accepted=False) for message in scene.ground.inbox.box.refused]
     letters = await scene.estate.run("dead-letters", "list")
-    return Judge(scene.book, scene.listener, await _reasons(scene), refused, letters).judge()
+    judged = Judge(scene.book, scene.listener, await _reasons(scene), refused, letters).judge()
+    judged.evidence = await evidence(scene.ground.kafka, judged.suspects, [*scene.book.messages, *refused])
+    return judged
 
 
 async def _reasons(scene: Site) -> Reasons:

@@ -57,6 +57,9 @@ class Judgement:
     paths: dict[str, Row]
     total: Row
     findings: list[str]
+    suspects: list[Debt]
+    """Whom the findings are about."""
+    evidence: list[str] = field(default_factory=list)
 
 
 class Judge:
@@ -68,6 +71,7 @@ class Judge:
         for message in (*book.messages, *refused):
             self._arrived[message.to].append(message)
         self._findings: list[str] = []
+        self._suspects: dict[str, Debt] = {}
 
     def judge(self) -> Judgement:
         scenarios: dict[str, Row] = {}
@@ -84,7 +88,7 @@ class Judge:
         total.duplicate += len(strays)
         total.inversions += len(self._listener.inversions)
         self._findings += self._listener.inversions
-        return Judgement(scenarios, paths, total, self._findings)
+        return Judgement(scenarios, paths, total, self._findings, list(self._suspects.values()))
 
     def _row(self, debt: Debt) -> Row:
         arrived, whose = self._arrived.get(debt.address, []), (debt.tenant, debt.account)
@@ -134,6 +138,7 @@ class Judge:
 
     def _find(self, debt: Debt, what: str, text: str, is_so: bool) -> int:
         if is_so:
+            self._suspects[debt.address] = debt
             self._findings.append(f"{what}: {debt.tenant} {debt.account} ({debt.scenario}): {text}")
         return int(is_so)
 
