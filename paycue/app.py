@@ -38,6 +38,8 @@ class Service(msgspec.Struct, frozen=True):
     """Everything the kernel needs to know of a service.
 
     `consumers`: consumer group -> the event types it folds; stops have a group of their own so that they never queue behind a storm.
+    `timers`: the group whose lanes this process's timers and sends follow; `stops`: the group whose topics have to be fresh for a send.
+    `takes_stops`: it takes requests that stop something, and keeps their receipts.
     `loops`: bodies that do one bounded piece of time-driven work and return how much that was.
     `outbound`: makes what performs the service's provider calls. `references`: settings -> what handlers get as `ctx.reference`.
     """
@@ -52,6 +54,9 @@ class Service(msgspec.Struct, frozen=True):
     migrations: Path
     invariants: tuple[Invariant, ...] = ()
     loops: tuple[Callable[[Runtime], Awaitable[int]], ...] = ()
+    timers: str = ""
+    stops: str = ""
+    takes_stops: bool = False
     outbound: Callable[[Runtime], Outbound] | None = None
     references: Callable[[Any], References] | None = None
     pool_size: int = 8
@@ -79,6 +84,7 @@ def api(service: Service, runtime: Runtime | None = None) -> FastAPI:
     if runtime is not None:
         app.state.runtime, app.state.directory = runtime, runtime.directory
         app.state.checks = {service.name: runtime.unready}
+        app.state.notes = {service.name: runtime.notes}
     return app
 
 

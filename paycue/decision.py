@@ -21,6 +21,8 @@ class Context(msgspec.Struct, frozen=True):
     cause: str
     """The id of the event, command or timer that is folded; derived ids build on it."""
     reference: Any = None
+    fresh: bool = True
+    """Whether this process owns the account's lane and has read all of its stop feeds; without that nothing may be claimed."""
 
 
 class State(Protocol):

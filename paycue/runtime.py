@@ -16,17 +16,21 @@ from paycue.bus.bus import Bus
 from paycue.bus.consumer import LaneConsumer
 from paycue.bus.directory import TOPIC as DIRECTORY
 from paycue.bus.directory import Directory
+from paycue.bus.feeds import FRESH_SECONDS, Feeds
 from paycue.bus.flow import Flow
 from paycue.bus.fold import Folder
 from paycue.bus.gauges import check_invariants, measure
 from paycue.bus.outbox import Relay
 from paycue.bus.poison import TooMuchPoison
 from paycue.bus.postgres import PostgresStore
+from paycue.bus.receipts import TOPIC as RECEIPTS
+from paycue.bus.receipts import Receipts
 from paycue.bus.store import Store, Unit, no_references
 from paycue.bus.topics import topics_of
 from paycue.clock import Clock
 from paycue.db.engine import TRANSIENT, Database
 from paycue.db.schema import service_role
+from paycue.observability import metrics
 from paycue.observability.invariants import Violation
 
 if TYPE_CHECKING:
@@ -42,8 +46,8 @@ class Outbound(Protocol):
     """Makes a service's provider calls after their claim is committed."""
 
     async def start(self) -> None: ...
-    def submit(self, calls: Sequence[Any]) -> None:
-        """Take committed calls; never blocks."""
+    def submit(self, calls: Sequence[Any], began: float) -> None:
+        """Take committed calls; never blocks. `began`: the event loop's time before they were claimed, from which deadlines count."""
 
     async def stop(self) -> None:
         """Finish the calls in hand and record their outcomes."""
@@ -59,8 +63,17 @@ def on_postgres(service: "Service", settings: Any) -> Store:
 class World:
     """What services of one process share: a bus, a clock, the count of what is on its way, and where they keep what they know."""
 
-    def __init__(self, bus: Bus, clock: Clock, flow: Flow, keep: Callable[["Service", Any], Store] = on_postgres) -> None:
-        self.bus, self.clock, self.flow, self.keep = bus, clock, flow, keep
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        flow: Flow,
+        keep: Callable[["Service", Any], Store] = on_postgres,
+        *,
+        fresh_seconds: float = FRESH_SECONDS,
+    ) -> None:
+        """`fresh_seconds`: how old a stop feed may be before nothing is claimed any more."""
+        self.bus, self.clock, self.flow, self.keep, self.fresh_seconds = bus, clock, flow, keep, fresh_seconds
 
 
 class Runtime:
@@ -72,17 +85,13 @@ class Runtime:
         self.store = world.keep(service, settings)
         references = service.references(settings) if service.references else no_references
         self.folder = Folder(service.name, self.store, service.handlers, world.bus, world.clock, world.flow, references)
-        self.relay = Relay(service.name, self.store, world.bus, world.flow)
+        self.relay = Relay(service.name, self.store, world.bus, world.clock, world.flow)
         self.directory = Directory(self.store, world.clock, self._creditor_changed)
-        # Every consumer has connections of its own, so that stops never queue behind a storm; two are left for the rest.
-        at_once = max(1, (service.pool_size - 2) // (len(service.consumers) + 1))
-        self.consumers = [
-            LaneConsumer(f"{service.name}.directory", (DIRECTORY,), world.bus, self.directory, lanes_at_once=at_once),
-            *(
-                LaneConsumer(group, topics_of(events), world.bus, self.folder, lanes_at_once=at_once)
-                for group, events in service.consumers.items()
-            ),
-        ]
+        self.receipts = Receipts(service.name, self.store, world.clock)
+        self.feeds = Feeds(topics_of(service.consumers[service.stops]), world.fresh_seconds) if service.stops else None
+        self.consumers = self._consumers()
+        self._lane_owner = next((consumer for consumer in self.consumers if consumer.group == service.timers), None)
+        self.folder.fresh = self.fresh
         self.alarm = Alarm(self)
         self.outbound = service.outbound(self) if service.outbound else None
         self.fatal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -95,6 +104,35 @@ class Runtime:
         self._housekeeping: asyncio.Task[None] | None = None
         self._poisoned: set[str] = set()
 
+    def _consumers(self) -> list[LaneConsumer]:
+        """Each has connections of its own, so that stops never queue behind a storm; two are left for the rest."""
+        service, bus = self.service, self.bus
+        at_once = max(1, (service.pool_size - 2) // (len(service.consumers) + 1))
+        made = [LaneConsumer(f"{service.name}.directory", (DIRECTORY,), bus, self.directory, lanes_at_once=at_once)]
+        if service.takes_stops:
+            made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1))
+        for group, events in service.consumers.items():
+            feeds = self.feeds if group == service.stops else None
+            made.append(LaneConsumer(group, topics_of(events), bus, self.folder, lanes_at_once=at_once, feeds=feeds))
+        return made
+
+    def lanes(self) -> frozenset[int]:
+        """The lanes whose timers and sends are this process's."""
+        return self._lane_owner.lanes() if self._lane_owner is not None else frozenset()
+
+    def fresh(self, lane: int) -> bool:
+        """Whether a lane is this process's and everything that may stop a send on it is known."""
+        if self.feeds is None:
+            return True
+        return lane in self.lanes() and not self.feeds.stale(lane, asyncio.get_running_loop().time())
+
+    def stale_feeds(self) -> dict[int, list[str]]:
+        """The lanes of this process on which nothing is claimed, each with the feeds that are too old."""
+        if self.feeds is None:
+            return {}
+        now = asyncio.get_running_loop().time()
+        return {lane: stale for lane in sorted(self.lanes()) if (stale := self.feeds.stale(lane, now))}
+
     @property
     def database(self) -> Database:
         """Where lists and reports are read. Raises TypeError when the store is not PostgreSQL's."""
@@ -105,7 +143,7 @@ class Runtime:
     async def start(self) -> None:
         """Check the schema, join the groups, start every loop."""
         await self.store.check()
-        self.folder.on_commit.append(self._on_commit)
+        self.folder.on_commit += [self._on_commit, self.receipts.heard]
         self.clock.on_step(self.alarm.ring)
         if self.outbound is not None:
             await self.outbound.start()
@@ -171,7 +209,7 @@ class Runtime:
         if batch.events:
             self.relay.nudge()
         if batch.calls and self.outbound is not None:
-            self.outbound.submit(batch.calls)
+            self.outbound.submit(batch.calls, batch.began)
         due = [state.next_action_at for state in batch.changed.values() if state.next_action_at is not None]
         if due and min(due) <= self.clock.now():
             self.alarm.ring()
@@ -192,8 +230,22 @@ class Runtime:
     async def measure(self) -> int:
         """Set the gauges; the records behind, over all consumers."""
         await measure(self.store, self.service.name, self.clock.now())
+        self._measure_feeds()
         lags = [await consumer.lag() for consumer in self.consumers if consumer.group not in self._poisoned]
         return sum(lags)
+
+    def _measure_feeds(self) -> None:
+        if self.feeds is not None:
+            now = asyncio.get_running_loop().time()
+            for name in self.feeds.names:
+                for lane in self.lanes():
+                    metrics.STOP_FEED_AGE.labels(self.service.name, name, str(lane)).set(self.feeds.age((name, lane), now))
+
+    def notes(self) -> list[str]:
+        """What is not as it should be although the service may well be spoken to."""
+        if self.feeds is not None and not self.lanes():
+            return ["nothing is sent: no lane is ours yet"]
+        return [f"nothing is sent on lane {lane}: {', '.join(stale)} too old" for lane, stale in self.stale_feeds().items()]
 
     async def stop(self) -> None:
         """Stop polling, drain lanes, commit and leave; finish calls, for nothing claims any more; stop the relay."""
@@ -236,6 +288,6 @@ class Alarm:
 
     async def _until_next(self) -> float:
         runtime = self._runtime
-        due = await runtime.store.next_due()
+        due = await runtime.store.next_due(runtime.lanes())
         left = (due - runtime.clock.now()).total_seconds() if due else _IDLE_SECONDS
         return min(_IDLE_SECONDS, max(left, 0.01))

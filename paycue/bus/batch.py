@@ -5,7 +5,9 @@ there on, and the rest of the batch goes on.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -52,8 +54,20 @@ class Aside(msgspec.Struct, frozen=True):
 class Batch:
     """Accounts under lock, and what folding does to them."""
 
-    def __init__(self, now: datetime, loaded: dict[Key, Loaded], references: dict[str, Any], handlers: Handlers) -> None:
+    def __init__(
+        self,
+        now: datetime,
+        loaded: dict[Key, Loaded],
+        references: dict[str, Any],
+        handlers: Handlers,
+        *,
+        began: float = 0.0,
+        fresh: Callable[[int], bool] = lambda lane: True,
+    ) -> None:
         self.now, self.loaded, self.references, self.handlers = now, loaded, references, handlers
+        self.began = began
+        """Of the event loop's clock, before anything was locked: what is claimed here is at least this old once it is committed."""
+        self._fresh = lru_cache(maxsize=None)(fresh)
         self.changed: dict[Key, Any] = {}
         self.events: list[Pending] = []
         self.rows: list[Owned] = []
@@ -87,7 +101,7 @@ class Batch:
                 self._fold_one(one, self.loaded[one.key])
 
     def _fold_one(self, one: Input, account: Loaded) -> None:
-        context = Context(self.now, one.tenant, one.account, one.cause, self.references.get(one.tenant))
+        context = Context(self.now, one.tenant, one.account, one.cause, self.references.get(one.tenant), self._fresh(account.lane))
         try:
             decision = self.handlers[type(one.event)](account.state, one.event, context)
             self._take(one, account, decision)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from paycue.bus.envelope import Outgoing, Record
+from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
 
 
@@ -31,6 +32,9 @@ class Consumer(Protocol):
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         """Poll these again, as far as they are still ours."""
 
+    async def progress(self) -> dict[TopicPartition, Progress]:
+        """How far each partition of ours is read; its end only if a fetch has told it since the last call. Raises BusError."""
+
     async def lag(self) -> dict[TopicPartition, int]:
         """Records behind the last one polled, as far as is known."""
 
@@ -51,6 +55,9 @@ class Bus(Protocol):
     async def start(self) -> None: ...
     async def create_topics(self) -> None:
         """Create what is missing of `proto/topics.yaml`; what exists with another partition count is an error."""
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
 
     def partition(self, topic: str, key: bytes) -> int:
         """murmur2(key) % partitions, as Kafka's Java client does."""

@@ -13,6 +13,7 @@ import structlog
 
 from paycue.bus.bus import Bus, BusError
 from paycue.bus.envelope import Record
+from paycue.bus.feeds import BEAT_KEY, Feeds
 from paycue.bus.flow import TopicPartition
 from paycue.db.engine import is_transient
 from paycue.observability import metrics
@@ -33,10 +34,22 @@ class FoldsRecords(Protocol):
 
 
 class LaneConsumer:
-    """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time."""
+    """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
-    def __init__(self, group: str, topics: tuple[str, ...], bus: Bus, folder: FoldsRecords, *, lanes_at_once: int = 4) -> None:
-        self.group, self.topics, self._folder = group, topics, folder
+    `feeds` is told after every poll how far all is folded. Beats are counted there and folded nowhere.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        topics: tuple[str, ...],
+        bus: Bus,
+        folder: FoldsRecords,
+        *,
+        lanes_at_once: int = 4,
+        feeds: Feeds | None = None,
+    ) -> None:
+        self.group, self.topics, self._folder, self._feeds = group, topics, folder, feeds
         self._service = group.partition(".")[0]
         self._consumer = bus.consumer(group, topics, self._before_revoke)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
@@ -63,6 +76,12 @@ class LaneConsumer:
         """The partitions this member owns now."""
         return self._consumer.assigned()
 
+    def lanes(self) -> frozenset[int]:
+        """The lanes that this member owns in every topic."""
+        owned = self.assigned()
+        numbers = [{number for name, number in owned if name == topic} for topic in self.topics]
+        return frozenset(set.intersection(*numbers))
+
     async def lag(self) -> int:
         """Records that this member's partitions hold and that are not folded: not fetched yet, or in hand."""
         lags = await self._consumer.lag()
@@ -76,8 +95,22 @@ class LaneConsumer:
             while not self._stopping:
                 if polled := await self._poll():
                     await self._fold(polled)
+                await self._look(polled)
         finally:
             await self._consumer.stop()
+
+    async def _look(self, polled: Polled) -> None:
+        """Tell the feeds what is folded. A batch that was put back moved its position back too, and so is not counted."""
+        if self._feeds is None or self._stopping:
+            return
+        try:
+            progress = await self._consumer.progress()
+        except BusError as error:
+            log.info("not looked at", consumer=self.group, reason=str(error))
+            return
+        folded = {tp for tp, records in polled.items() if tp in progress and records[-1].offset < progress[tp].position}
+        beaten = {tp for tp in folded if _beats(polled[tp])}
+        self._feeds.look(asyncio.get_running_loop().time(), progress, beaten)
 
     async def _poll(self) -> Polled:
         """What came; nothing when `stop` cuts the wait short, for a poll may wait for a rebalance that no broker ends."""
@@ -107,23 +140,40 @@ class LaneConsumer:
         async with self._folding:
             owned = self._consumer.assigned()
             lanes: dict[int, Polled] = defaultdict(dict)
+            quiet: Polled = {}
             for tp, records in sorted(polled.items()):
-                if tp in owned:
+                if tp not in owned:
+                    continue
+                self._in_hand[tp] = len(records)
+                if _beats(records) == len(records):
+                    quiet[tp] = records
+                else:
                     lanes[tp[1]][tp] = records
-                    self._in_hand[tp] = len(records)
             # All of them to their end, whatever becomes of one: nothing may fold on when this lock is given back.
-            ended = await asyncio.gather(*(self._fold_lane(number, lane) for number, lane in lanes.items()), return_exceptions=True)
+            work = [self._fold_lane(number, lane) for number, lane in lanes.items()]
+            ended = await asyncio.gather(self._pass_over(quiet), *work, return_exceptions=True)
             self._in_hand.clear()
         for error in ended:
             if error is not None:
                 raise error
 
+    async def _pass_over(self, quiet: Polled) -> None:
+        """Partitions that brought beats alone, of all lanes in one commit."""
+        if not quiet:
+            return
+        try:
+            await self._consumer.commit(_ends(quiet))
+        except BusError as error:
+            # The next beat's commit covers these too.
+            log.info("beats are committed later", consumer=self.group, error=repr(error))
+
     async def _fold_lane(self, number: int, lane: Polled) -> None:
         """Fold and commit one lane; what passes by itself puts the lane back for a while."""
         async with self._slots:
             try:
-                await self._folder.fold_records(self.group, [record for records in lane.values() for record in records])
-                await self._consumer.commit({tp: records[-1].offset + 1 for tp, records in lane.items()})
+                facts = [record for records in lane.values() for record in records if record.key != BEAT_KEY]
+                await self._folder.fold_records(self.group, facts)
+                await self._consumer.commit(_ends(lane))
             except Exception as error:
                 if not is_transient(error) and not isinstance(error, BusError):
                     raise
@@ -142,3 +192,12 @@ class LaneConsumer:
         self._consumer.pause(lane.keys())
         wait = min(_LONGEST_WAIT, 0.05 * 2 ** self._tries[number])
         asyncio.get_running_loop().call_later(wait, self._consumer.resume, lane.keys())
+
+
+def _beats(records: Sequence[Record]) -> int:
+    return sum(record.key == BEAT_KEY for record in records)
+
+
+def _ends(polled: Polled) -> dict[TopicPartition, int]:
+    """The offset after the last record of each partition."""
+    return {tp: records[-1].offset + 1 for tp, records in polled.items()}

@@ -11,9 +11,9 @@ import msgspec
 from google.protobuf.message import DecodeError
 
 from paycue.auth.api_keys import ApiKey
-from paycue.bus.batch import Aside, Input
+from paycue.bus.batch import Input
 from paycue.bus.envelope import Record, Undecodable, type_of
-from paycue.bus.poison import not_buried
+from paycue.bus.poison import set_aside
 from paycue.bus.store import Store, Unit
 from paycue.bus.topics import PACKAGE
 from paycue.bus.validation import fault
@@ -57,7 +57,7 @@ class Directory:
         async with self._store.transaction({e.tenant for _, e in entries if isinstance(e, Creditor)}) as unit:
             for entry_id, entry in entries:
                 await self._write(unit, entry_id, entry)
-            await unit.keep([Aside(one, one.event.reason) for one in await not_buried(unit, faults)], now)
+            await set_aside(unit, faults, now)
 
     async def _write(self, unit: Unit, entry_id: str, entry: Creditor | ApiKey) -> None:
         changed = await unit.write_entry(entry_id, msgspec.msgpack.encode(entry))
@@ -79,9 +79,13 @@ class Directory:
         return await self._store.tenants()
 
 
-async def creditors(unit: Unit, tenants: Sequence[str]) -> dict[str, Creditor]:
-    """The creditors of `tenants` that are registered, for a service's references."""
-    found = await unit.entries([f"creditor:{tenant}" for tenant in tenants])
+async def creditors(unit: Unit, tenants: Sequence[str], *, pinned: bool = False) -> dict[str, Creditor]:
+    """The creditors of `tenants` that are registered, for a service's references.
+
+    `pinned`: as they stay until the transaction ends; one that is being changed at this moment is left out, as if it were not known.
+    """
+    wanted = [f"creditor:{tenant}" for tenant in tenants]
+    found = await unit.entries(await unit.pin(wanted) if pinned else wanted)
     return {entry_id.removeprefix("creditor:"): msgspec.msgpack.decode(doc, type=Creditor) for entry_id, doc in found.items()}
 
 

@@ -4,6 +4,7 @@ Lock the lane, claim unseen ids, lock the accounts, let handlers decide, save by
 the commit are provider calls handed out and offsets committed; nothing here ever calls out.
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -46,11 +47,12 @@ class Folding:
     async def fold(self, inputs: Sequence[Input]) -> Batch:
         """Lock the accounts of `inputs`, fold in order, save. Raises what commands raise, Refused before anything changes."""
         folder, unit = self._folder, self.unit
+        began = asyncio.get_running_loop().time()
         keys = {one.key for one in inputs if one.account}
         references = await folder.references(unit, sorted({tenant for tenant, _ in keys}))
         loaded = await unit.load(keys, folder.lane)
         # Only now: whoever held these accounts until a moment ago decided before this instant.
-        batch = Batch(folder.clock.now(), loaded, references, folder.handlers)
+        batch = Batch(folder.clock.now(), loaded, references, folder.handlers, began=began, fresh=folder.fresh)
         batch.fold(list(inputs))
         await unit.save(batch.changed, batch.rows)
         if batch.events:
@@ -76,6 +78,8 @@ class Folder:
         self.service, self.store, self.handlers = service, store, handlers
         self.bus, self.clock, self.flow = bus, clock, flow
         self.on_commit: list[Callable[[Batch], None]] = []
+        self.fresh: Callable[[int], bool] = lambda lane: True
+        """Whether a lane is ours and its stop feeds are fresh; what handlers get as `ctx.fresh`."""
         self._limits: dict[str, poison.Limit] = defaultdict(poison.Limit)
         self._handled = {event.DESCRIPTOR.full_name for event in handlers if hasattr(event, "DESCRIPTOR")}
         self._outbox_label = f"outbox rows of {service}"

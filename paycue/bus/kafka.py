@@ -145,6 +145,9 @@ class KafkaBus:
         async with self._admin() as admin:
             await admin.delete_topics([self.prefix + name for name in topics()])
 
+    def partitions(self, topic: str) -> int:
+        return self._counts[topic]
+
     def partition(self, topic: str, key: bytes) -> int:
         hashed: int = murmur2(key) & 0x7FFFFFFF
         return hashed % self._counts[topic]

@@ -15,6 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from paycue.bus.bus import BusError, Fence
 from paycue.bus.envelope import Record
+from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
 
 _STOP_SECONDS = 5
@@ -75,6 +76,8 @@ class KafkaConsumer:
         self._prefix, self._flow, self._servers = prefix, flow, client["bootstrap_servers"]
         self.letting_go: frozenset[TopicPartition] = frozenset()
         """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
+        self._fetches: dict[KafkaPartition, int] = {}
+        """When each partition was last fetched, as the client tells it: only that it changes matters."""
         self._client = AIOKafkaConsumer(**client, group_id=prefix + group, **CONSUMER)
 
     async def start(self) -> None:
@@ -125,18 +128,40 @@ class KafkaConsumer:
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         self._client.resume(*(self._theirs(tp) for tp in partitions if tp in self.assigned()))
 
+    async def progress(self) -> dict[TopicPartition, Progress]:
+        return {self.own(tp): await self._progress(tp) for tp in self._client.assignment() if self.own(tp) not in self.letting_go}
+
+    async def _progress(self, tp: KafkaPartition) -> Progress:
+        position = await self._position(tp)
+        try:
+            fetch, end = self._client.last_poll_timestamp(tp), self._client.highwater(tp)
+        except AssertionError as error:
+            raise _taken(self.group, tp, error) from error
+        if fetch is None or self._fetches.get(tp) == fetch:
+            return Progress(position, None)
+        self._fetches[tp] = fetch
+        return Progress(position, end)
+
     async def lag(self) -> dict[TopicPartition, int]:
         # Against the position and not the commit: where nothing is left to read, nothing is ever committed.
         return {self.own(tp): await self._behind(tp) for tp in self._client.assignment()}
 
     async def _behind(self, tp: KafkaPartition) -> int:
+        position = await self._position(tp)
+        return max(0, (self._client.highwater(tp) or 0) - position)
+
+    async def _position(self, tp: KafkaPartition) -> int:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 position: int = await self._client.position(tp)
-            return max(0, (self._client.highwater(tp) or 0) - position)
+            return position
         except (KafkaError, AssertionError) as error:
-            # A rebalance took the partition meanwhile; who has it now measures it.
-            raise BusError(f"the position of {self.group} in {tp.topic}/{tp.partition} is not known: {error!r}") from error
+            raise _taken(self.group, tp, error) from error
 
     async def stop(self) -> None:
         await stop_within(self._client)
+
+
+def _taken(group: str, tp: KafkaPartition, error: BaseException) -> BusError:
+    """A rebalance took the partition meanwhile; who has it now measures it."""
+    return BusError(f"the position of {group} in {tp.topic}/{tp.partition} is not known: {error!r}")

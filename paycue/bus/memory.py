@@ -11,6 +11,7 @@ from aiokafka.partitioner import murmur2
 
 from paycue.bus.bus import Consumer, Fence
 from paycue.bus.envelope import Outgoing, Record
+from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.topics import topics
 
@@ -124,6 +125,9 @@ class MemoryConsumer:
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         self.paused -= set(partitions)
         self.bus.arrived.set()
+
+    async def progress(self) -> dict[TopicPartition, Progress]:
+        return {tp: Progress(position, len(self.bus.logs[tp])) for tp, position in self.positions.items()}
 
     async def lag(self) -> dict[TopicPartition, int]:
         return {tp: len(self.bus.logs[tp]) - position for tp, position in self.positions.items()}

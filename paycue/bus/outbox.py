@@ -7,13 +7,18 @@ is never reordered; what was sent but not deleted is sent again under the same i
 import asyncio
 from collections import Counter
 
+import msgspec
 import structlog
 
 from paycue.bus.bus import Bus, BusError
 from paycue.bus.envelope import Outgoing, Pending, headers_for
+from paycue.bus.feeds import BEAT_KEY, BEAT_SECONDS, BEAT_TYPE
 from paycue.bus.flow import Flow
 from paycue.bus.store import Outbox, Store
+from paycue.bus.topics import topics
+from paycue.clock import Clock
 from paycue.db.engine import is_transient
+from paycue.ids import new_id
 from paycue.observability import metrics
 
 _BATCH = 2000
@@ -21,11 +26,20 @@ _IDLE_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """What a batch sent: rows, and how many of them were of stop feeds."""
+
+    count: int
+    urgent: int
+
+
 class Relay:
     """Drains one service's outbox into the bus for as long as it holds the service's relay lock."""
 
-    def __init__(self, service: str, store: Store, bus: Bus, flow: Flow) -> None:
-        self.service, self.flow = service, flow
+    def __init__(self, service: str, store: Store, bus: Bus, clock: Clock, flow: Flow) -> None:
+        self.service, self.flow, self._clock = service, flow, clock
+        self._beats = [name for name, topic in topics().items() if topic.owner == service and topic.beats]
+        self._beaten = 0.0
         self._store, self._bus = store, bus
         self._work, self._stopping = asyncio.Event(), False
         self.label = f"outbox rows of {service}"
@@ -52,9 +66,27 @@ class Relay:
             return
         while not self._stopping:
             self._work.clear()
-            while await self.drain(outbox):
-                pass
-            await self._idle()
+            since, sent = self._now(), await self.drain(outbox)
+            # Stop feeds come first: a batch that was not full of them, or had others in it, has left none of them behind.
+            if sent.urgent < _BATCH:
+                await self._beat(since)
+            if not sent.count:
+                await self._idle()
+
+    async def _beat(self, since: float) -> None:
+        """Say on every stop feed of this service that all of before `since` stands before; a moment later it would be a guess."""
+        if not self._beats or self._now() - self._beaten < BEAT_SECONDS or self._now() - since > BEAT_SECONDS:
+            return
+        await self._bus.publish([self._beat_on(topic, n) for topic in self._beats for n in range(self._bus.partitions(topic))])
+        self._beaten = self._now()
+
+    def _beat_on(self, topic: str, partition: int) -> Outgoing:
+        headers = headers_for(new_id(), f"urn:paycue:{self.service}", BEAT_TYPE, self._clock.now(), None)
+        return Outgoing(topic, partition, BEAT_KEY, b"", headers)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _idle(self) -> None:
         try:
@@ -63,11 +95,11 @@ class Relay:
         except TimeoutError:
             return
 
-    async def drain(self, outbox: Outbox) -> int:
-        """Send and delete one batch; how many rows that were."""
+    async def drain(self, outbox: Outbox) -> Sent:
+        """Send and delete one batch."""
         rows = await outbox.waiting(_BATCH)
         if not rows:
-            return 0
+            return Sent(0, 0)
         with metrics.OUTBOX_SECONDS.labels(self.service).time():
             await self._bus.publish([self._outgoing(row) for _, row in rows])
             await outbox.delete([number for number, _ in rows])
@@ -75,7 +107,7 @@ class Relay:
         self.flow.add(self.label, -min(len(rows), self.flow.open[self.label]))
         for topic, count in Counter(row.topic for _, row in rows).items():
             metrics.OUTBOX_SENT.labels(self.service, topic).inc(count)
-        return len(rows)
+        return Sent(len(rows), sum(topics()[row.topic].beats for _, row in rows))
 
     def _outgoing(self, row: Pending) -> Outgoing:
         headers = headers_for(row.event_id, f"urn:paycue:{self.service}", row.type, row.at, row.trace)

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Sequence
+from datetime import datetime
 
 from paycue.bus.batch import Aside, Batch, Input
 from paycue.bus.envelope import Headers, Record, Undecodable
@@ -54,6 +55,12 @@ async def not_buried(unit: Unit, inputs: Sequence[Input]) -> list[Input]:
         return list(inputs)
     buried = await unit.buried(digests)
     return [one for one in inputs if not isinstance(one.event, Undecodable) or digest_of(record_of(one)) not in buried]
+
+
+async def set_aside(unit: Unit, faults: Sequence[Input], now: datetime) -> None:
+    """Keep records that cannot be read and belong to no account: dead letters that park nobody."""
+    if faults:
+        await unit.keep([Aside(one, one.event.reason) for one in await not_buried(unit, faults)], now)
 
 
 async def bury(unit: Unit, batch: Batch) -> None:

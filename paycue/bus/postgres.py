@@ -13,10 +13,15 @@ from paycue.bus.batch import Aside
 from paycue.bus.envelope import Envelope, Pending, Record
 from paycue.bus.flow import TopicPartition
 from paycue.bus.store import Claim, Health, Letter, Outbox, Unit
+from paycue.bus.topics import topics
 from paycue.db.accounts import AccountStore, Key, Loaded
 from paycue.db.bulk import Owned
 from paycue.db.engine import Connection, Database, see_tenants
 from paycue.observability.invariants import Invariant, Violation, violated
+from paycue.receipt import Receipt
+
+_SILENT_SECONDS = 30
+"""A relay that has said nothing for so long is taken for dead: it says something every second, or waits for the bus half as long."""
 
 
 class PostgresUnit:
@@ -42,10 +47,11 @@ class PostgresUnit:
 
     async def append(self, events: Sequence[Pending]) -> None:
         await self.tx.execute(
-            f"""insert into {self._schema}.outbox (topic, lane, key, type, event_id, at, trace, value)
+            f"""insert into {self._schema}.outbox (topic, lane, key, type, event_id, at, trace, value, urgent)
                 select * from unnest($1::text[], $2::integer[], $3::bytea[], $4::text[], $5::text[],
-                    $6::timestamptz[], $7::text[], $8::bytea[])""",
+                    $6::timestamptz[], $7::text[], $8::bytea[], $9::boolean[])""",
             *([getattr(event, name) for event in events] for name in Pending.__struct_fields__),
+            [topics()[event.topic].beats for event in events],
         )
 
     async def claim_due(self, now: datetime, most: int, lanes: Collection[int] | None) -> list[Key]:
@@ -70,7 +76,16 @@ class PostgresUnit:
     async def resolve(self, letters: Sequence[int], now: datetime) -> None:
         await self.tx.execute(f"update {self._schema}.dead_letter set resolved_at = $2 where id = any($1::bigint[])", letters, now)
 
+    async def pin(self, entry_ids: Sequence[str]) -> list[str]:
+        # A statement of its own: the next one then reads what the lock has made sure of.
+        rows = await self.tx.fetch(
+            "select id from unnest($1::text[]) id where pg_try_advisory_xact_lock_shared(hashtextextended($2 || id, 0))",
+            *(list(entry_ids), f"{self._schema}.directory:"),
+        )
+        return [row[0] for row in rows]
+
     async def write_entry(self, entry_id: str, doc: bytes) -> bool:
+        await self.tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self._schema}.directory:{entry_id}")
         changed = await self.tx.fetchval(
             f"""insert into {self._schema}.directory as d (id, doc) values ($1, $2)
                 on conflict (id) do update set doc = excluded.doc where d.doc <> excluded.doc returning true""",
@@ -93,8 +108,12 @@ class PostgresOutbox:
         self._schema, self._connection = schema, connection
 
     async def waiting(self, most: int) -> list[tuple[int, Pending]]:
+        urgent = await self._first("urgent", most)
+        return urgent if len(urgent) == most else urgent + await self._first("not urgent", most - len(urgent))
+
+    async def _first(self, which: str, most: int) -> list[tuple[int, Pending]]:
         columns = ", ".join(Pending.__struct_fields__)
-        rows = await self._connection.fetch(f"select id, {columns} from {self._schema}.outbox order by id limit {most}")
+        rows = await self._connection.fetch(f"select id, {columns} from {self._schema}.outbox where {which} order by id limit {most}")
         return [(row[0], Pending(*tuple(row)[1:])) for row in rows]
 
     async def delete(self, ids: Sequence[int]) -> None:
@@ -119,14 +138,16 @@ class PostgresStore:
                 yield None
                 return
             try:
+                # Whoever leads and is frozen must not keep the others from leading.
+                await connection.execute(f"set idle_session_timeout = '{_SILENT_SECONDS}s'")
                 yield PostgresOutbox(self.schema, connection)
             finally:
                 if not connection.is_closed():
-                    await connection.execute("select pg_advisory_unlock_all()")
+                    await connection.execute("reset idle_session_timeout; select pg_advisory_unlock_all()")
 
-    async def next_due(self) -> datetime | None:
+    async def next_due(self, lanes: Collection[int] | None = None) -> datetime | None:
         async with self.database.connection() as connection:
-            return await self.accounts.next_due(connection)
+            return await self.accounts.next_due(connection, lanes)
 
     async def entry(self, entry_id: str) -> bytes | None:
         async with self.database.connection() as connection:
@@ -137,6 +158,14 @@ class PostgresStore:
         async with self.database.connection() as connection:
             rows = await connection.fetch(f"select substr(id, 10) from {self.schema}.directory where id like 'creditor:%'")
         return [row[0] for row in rows]
+
+    async def receipts(self, tenant: str, stop_id: str) -> list[Receipt]:
+        async with self.database.transaction([tenant]) as tx:
+            rows = await tx.fetch(
+                f"select {', '.join(Receipt.__struct_fields__)} from {self.schema}.stop_receipt where tenant_id = $1 and stop_id = $2",
+                *(tenant, stop_id),
+            )
+        return [Receipt(*row) for row in rows]
 
     async def letters(self, only: int | None = None) -> list[Letter]:
         async with self.database.transaction(()) as tx:
@@ -162,6 +191,7 @@ class PostgresStore:
                 continue
         async with self.database.transaction(tenants) as tx:
             await tx.execute(f"delete from {self.schema}.idempotency where created_at < $1", answers_before)
+            await tx.execute(f"delete from {self.schema}.stop_receipt where effective_at < $1", answers_before)
 
     async def violated(self, tenants: Sequence[str], invariants: Iterable[Invariant]) -> list[Violation]:
         async with self.database.transaction(tenants) as tx:

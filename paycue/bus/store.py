@@ -18,6 +18,7 @@ from paycue.db.accounts import AccountStore, Key, Loaded
 from paycue.db.bulk import Owned
 from paycue.db.engine import Connection
 from paycue.observability.invariants import Invariant, Violation
+from paycue.receipt import Receipt
 
 Claim = Literal["new", "duplicate", "reused"]
 
@@ -89,6 +90,9 @@ class Unit(Protocol):
     async def resolve(self, letters: Sequence[int], now: datetime) -> None:
         """Close dead letters."""
 
+    async def pin(self, entry_ids: Sequence[str]) -> list[str]:
+        """Keep these entries of the directory from being changed until the transaction ends; those that are being changed are left out."""
+
     async def write_entry(self, entry_id: str, doc: bytes) -> bool:
         """Put an entry of the directory; whether it differs from what stood there."""
 
@@ -103,7 +107,7 @@ class Outbox(Protocol):
     """One service's outbox in the hands of the one relay that may drain it."""
 
     async def waiting(self, most: int) -> list[tuple[int, Pending]]:
-        """The first rows with their ids, in the order they were given them."""
+        """The first rows with their ids, in the order they were given them; those of stop feeds before all others."""
 
     async def delete(self, ids: Sequence[int]) -> None:
         """Forget rows that the bus has acknowledged."""
@@ -121,14 +125,17 @@ class Store(Protocol):
     def leading(self) -> AbstractAsyncContextManager[Outbox | None]:
         """The outbox, for as long as this process is the one that relays; None while another is."""
 
-    async def next_due(self) -> datetime | None:
-        """The earliest timer of all tenants; None when there is none."""
+    async def next_due(self, lanes: Collection[int] | None = None) -> datetime | None:
+        """The earliest timer of all tenants, on these lanes (None: on all); None when there is none."""
 
     async def entry(self, entry_id: str) -> bytes | None:
         """An entry of the directory."""
 
     async def tenants(self) -> list[str]:
         """Every creditor of the directory."""
+
+    async def receipts(self, tenant: str, stop_id: str) -> list[Receipt]:
+        """What is known of a stop that this service took: a receipt for each account."""
 
     async def letters(self, only: int | None = None) -> list[Letter]:
         """Open dead letters of all accounts, oldest first, 1,000 at most; `only` one of them by its id."""

@@ -11,6 +11,7 @@ import msgspec
 
 from paycue.db.bulk import Owned, RowTable, write_rows
 from paycue.db.engine import Connection
+from paycue.receipt import Receipt
 
 Key = tuple[str, str]
 """(tenant, account)."""
@@ -31,7 +32,7 @@ class AccountStore:
     """
 
     def __init__(self, schema: str, state: type, rows: dict[type, RowTable]) -> None:
-        self.schema, self.rows = schema, rows
+        self.schema, self.rows = schema, {Receipt: RowTable("stop_receipt", key=("stop_id", "kind"), on_conflict="nothing"), **rows}
         self.empty = state()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(state).decode
@@ -88,12 +89,12 @@ class AccountStore:
 
     async def claim_due(self, tx: Connection, now: datetime, most: int, lanes: Collection[int] | None = None) -> list[Key]:
         """Lock up to `most` accounts whose timer is due, skipping those another transaction holds."""
-        rows = await tx.fetch(f"select tenant_id, account_id from {self.schema}.claim_due($1, $2)", now, most)
+        rows = await tx.fetch(f"select tenant_id, account_id from {self.schema}.claim_due($1, $2, $3)", now, most, _numbers(lanes))
         return [(r[0], r[1]) for r in rows]
 
-    async def next_due(self, tx: Connection) -> datetime | None:
-        """The earliest timer of all tenants; None when there is none."""
-        at: datetime | None = await tx.fetchval(f"select {self.schema}.next_due()")
+    async def next_due(self, tx: Connection, lanes: Collection[int] | None = None) -> datetime | None:
+        """The earliest timer of all tenants, on these lanes (None: on all); None when there is none."""
+        at: datetime | None = await tx.fetchval(f"select {self.schema}.next_due($1)", _numbers(lanes))
         return at
 
     async def read(self, tx: Connection, tenant: str, account: str) -> Any | None:
@@ -116,3 +117,7 @@ class AccountStore:
         await tx.execute(
             f"update {self.schema}.account set next_action_at = least(coalesce(next_action_at, $2), $2) where tenant_id = $1", tenant, now
         )
+
+
+def _numbers(lanes: Collection[int] | None) -> list[int] | None:
+    return None if lanes is None else list(lanes)

@@ -7,6 +7,11 @@ TENANT_LIST = "tenant_id = any((select string_to_array(current_setting('paycue.t
 """Evaluated once per statement; unset or empty matches nothing."""
 
 
+_MOST_LANES = 256
+_LANES = f"unnest(coalesce(lanes, array(select generate_series(0, {_MOST_LANES - 1})))) as l"
+"""The lanes asked for; all that there may be, when none is named."""
+
+
 def service_role(schema: str) -> str:
     """The role a service's connections take. It owns nothing and bypasses nothing."""
     return f"paycue_{schema}"
@@ -19,7 +24,7 @@ def timer_role(schema: str) -> str:
 
 def kernel_tables(schema: str) -> list[str]:
     """The statements of a service's first migration: schema, roles, kernel tables, `claim_due`."""
-    return [*_roles(schema), *_account(schema), *_bus_tables(schema), *_http_tables(schema), *_timers(schema)]
+    return [*_roles(schema), *_account(schema), *_outbox(schema), *_bus_tables(schema), *_http_tables(schema), *_timers(schema)]
 
 
 def tenant_policy(schema: str, table: str) -> list[str]:
@@ -56,7 +61,7 @@ def _account(schema: str) -> list[str]:
             doc bytea not null,
             primary key (tenant_id, account_id)
         ) with (fillfactor = 70)""",
-        f"create index account_due on {schema}.account (next_action_at) where next_action_at is not null and parked_at is null",
+        f"create index account_due on {schema}.account (lane, next_action_at) where next_action_at is not null and parked_at is null",
         *tenant_policy(schema, "account"),
     ]
 
@@ -66,11 +71,6 @@ def _bus_tables(schema: str) -> list[str]:
     return [
         f"create table {schema}.inbox (id uuid primary key, digest bytea not null, received_on date not null default current_date)",
         f"create index inbox_received on {schema}.inbox using brin (received_on)",
-        f"""create table {schema}.outbox (
-            id bigint generated always as identity primary key,
-            topic text not null, lane integer not null, key bytea not null,
-            type text not null, event_id text not null, at timestamptz not null, trace text, value bytea not null
-        )""",
         f"""create table {schema}.lane (
             consumer text not null, topic text not null, partition integer not null, next_offset bigint not null,
             primary key (consumer, topic, partition)
@@ -102,6 +102,19 @@ def _bus_tables(schema: str) -> list[str]:
     ]
 
 
+def _outbox(schema: str) -> list[str]:
+    return [
+        f"""create table {schema}.outbox (
+            id bigint generated always as identity primary key,
+            topic text not null, lane integer not null, key bytea not null,
+            type text not null, event_id text not null, at timestamptz not null, trace text, value bytea not null,
+            urgent boolean not null
+        )""",
+        # Stop feeds overtake the rest, which may be a storm of reminders.
+        f"create index outbox_urgent on {schema}.outbox (id) where urgent",
+    ]
+
+
 def _http_tables(schema: str) -> list[str]:
     return [
         f"""create table {schema}.idempotency (
@@ -110,24 +123,36 @@ def _http_tables(schema: str) -> list[str]:
             primary key (tenant_id, key)
         )""",
         *tenant_policy(schema, "idempotency"),
+        f"""create table {schema}.stop_receipt (
+            tenant_id text collate "C" not null, account_id text collate "C" not null, stop_id text not null, kind text not null,
+            invoice_ids text not null, accepted_at timestamptz not null, effective_at timestamptz not null,
+            calls_in_flight text not null, none_started_after timestamptz not null, primary key (tenant_id, stop_id, account_id, kind)
+        )""",
+        *tenant_policy(schema, "stop_receipt"),
     ]
 
 
 def _timers(schema: str) -> list[str]:
     timer, role = timer_role(schema), service_role(schema)
+    functions = ("claim_due(timestamptz, integer, integer[])", "next_due(integer[])")
     return [
-        f"grant select (tenant_id, account_id, next_action_at, parked_at), update (next_action_at) on {schema}.account to {timer}",
+        f"grant select (tenant_id, account_id, lane, next_action_at, parked_at), update (next_action_at) on {schema}.account to {timer}",
         f"create policy due on {schema}.account to {timer} using (true) with check (false)",
-        # Keys only, locked for the caller's transaction; what the caller then reads is under its own tenant list.
-        f"""create function {schema}.claim_due(due timestamptz, most integer)
+        # Keys only, locked for the caller's transaction; what the caller then reads is under its own tenant list. Lane by lane, each
+        # by its index and as far as needed: what is due on other lanes, or later, costs nothing.
+        f"""create function {schema}.claim_due(due timestamptz, most integer, lanes integer[])
             returns table (tenant_id text, account_id text) language sql security definer set search_path = pg_catalog as $$
-            select a.tenant_id, a.account_id from {schema}.account a
-            where a.next_action_at <= due and a.parked_at is null
-            order by a.next_action_at, a.tenant_id, a.account_id limit most for update skip locked $$""",
-        f"""create function {schema}.next_due() returns timestamptz language sql stable security definer
+            select c.tenant_id, c.account_id from {_LANES} cross join lateral (
+                select a.tenant_id, a.account_id from {schema}.account a
+                where a.lane = l and a.next_action_at <= due and a.parked_at is null
+                order by a.next_action_at limit most for update skip locked) c
+            limit most $$""",
+        f"""create function {schema}.next_due(lanes integer[]) returns timestamptz language sql stable security definer
             set search_path = pg_catalog as $$
-            select min(a.next_action_at) from {schema}.account a where a.next_action_at is not null and a.parked_at is null $$""",
-        *(f"alter function {schema}.{function} owner to {timer}" for function in ("claim_due(timestamptz, integer)", "next_due()")),
-        *(f"revoke all on function {schema}.{function} from public" for function in ("claim_due(timestamptz, integer)", "next_due()")),
-        *(f"grant execute on function {schema}.{function} to {role}" for function in ("claim_due(timestamptz, integer)", "next_due()")),
+            select min(n.at) from {_LANES} cross join lateral (
+                select a.next_action_at as at from {schema}.account a
+                where a.lane = l and a.next_action_at is not null and a.parked_at is null order by a.next_action_at limit 1) n $$""",
+        *(f"alter function {schema}.{function} owner to {timer}" for function in functions),
+        *(f"revoke all on function {schema}.{function} from public" for function in functions),
+        *(f"grant execute on function {schema}.{function} to {role}" for function in functions),
     ]

@@ -23,8 +23,8 @@ def create_app(
 ) -> FastAPI:
     """An application of `routers`.
 
-    `service` names it in metrics and logs (absent: the title). Whoever runs it sets `app.state.checks`, name -> Check, for
-    /readyz, and `app.state.directory` where routes ask for a key.
+    `service` names it in metrics and logs (absent: the title). Whoever runs it sets `app.state.checks`, name -> Check, and
+    `app.state.notes`, name -> Notes, for /readyz, and `app.state.directory` where routes ask for a key.
     """
     app = FastAPI(
         title=title,
@@ -36,7 +36,7 @@ def create_app(
         # First is outermost: even a refused request is counted, and even our own faults become problems.
         middleware=[Middleware(Observed, service=service or title), Middleware(Caught), Middleware(Guarded)],
     )
-    app.state.checks = {}
+    app.state.checks, app.state.notes = {}, {}
     problems.install(app)
     openapi.install(app)
     for router in (health.router, *routers):

@@ -17,6 +17,9 @@ from paycue.observability.metrics import REGISTRY
 Check = Callable[[], Awaitable[str | None]]
 """None when all is well, else a sentence that says what is not."""
 
+Notes = Callable[[], list[str]]
+"""What is not as it should be and is no reason to keep traffic away."""
+
 _DEADLINE = 2.0
 
 router = APIRouter(include_in_schema=False)
@@ -35,7 +38,8 @@ async def readyz(request: Request) -> Response:
     failed = await failures(request.app.state.checks)
     if failed:
         return about(503, "; ".join(f"{name}: {why}" for name, why in sorted(failed.items())), "/readyz").response()
-    return Response(msgspec.json.encode({"ready": True}), media_type="application/json")
+    notes = {name: said for name, notes in request.app.state.notes.items() if (said := notes())}
+    return Response(msgspec.json.encode({"ready": True} | ({"notes": notes} if notes else {})), media_type="application/json")
 
 
 @router.get("/metrics")

@@ -61,6 +61,9 @@ COMMANDS = _counter("commands", "Commands of the API by outcome: applied, replay
 
 # Sending.
 SENDS = _counter("sends", "Messages by what became of them: sent, failed, unknown, expired, skipped.", "channel", "outcome")
+STOP_FEED_AGE = _gauge(
+    "stop_feed_age_seconds", "How old is what a stop feed told; over 30 nothing leaves.", *("service", "topic", "partition")
+)
 PROVIDER_SECONDS = _histogram("provider_call_seconds", "Seconds of one call to a provider.", _SLOW, "provider", "outcome")
 OPEN_CALLS = _gauge("provider_calls_open", "Calls to providers whose outcome is not recorded yet.", "channel")
 CALLBACKS = _counter("provider_callbacks", "Callbacks of providers by outcome: applied, duplicate, forged.", "provider", "outcome")

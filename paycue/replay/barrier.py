@@ -28,7 +28,8 @@ class Barrier:
         """Wait until nothing is outstanding and nothing is due; the earliest timer of any service, or None. Raises Stuck."""
         while True:
             seen = self._flow.moves
-            waiting = self._flow.outstanding()
+            # Business time stands still while a feed is stale, or a message would wait that waits in no other replay.
+            waiting = self._flow.outstanding() or [note for runtime in self._runtimes for note in runtime.notes()]
             if not waiting:
                 timers = [at for runtime in self._runtimes if (at := await next_due(runtime)) is not None]
                 earliest = min(timers, default=None)

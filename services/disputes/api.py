@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 from msgspec.structs import replace
 
 from paycue.api import obey, reading
@@ -17,6 +18,7 @@ from paycue.decision import Refused
 from paycue.http.fields import AccountId, Identity
 from paycue.http.idempotency import Command, Commanded
 from paycue.http.paging import Asked, Listing, Page
+from paycue.stops import Wait, stopped
 from services.disputes import store
 from services.disputes.domain.commands import AddNote, DisputeView, OpenDispute, ReopenDispute, ResolveDispute, StartReview
 from services.disputes.domain.projection import view
@@ -26,6 +28,7 @@ from services.disputes.schemas import (
     DisputeId,
     DisputeIn,
     DisputeOut,
+    DisputeStopped,
     NoteIn,
     NoteOut,
     ReopeningIn,
@@ -52,12 +55,12 @@ Writes = Annotated[Caller, Depends(authorised("disputes", "write"))]
 Change = OpenDispute | StartReview | ResolveDispute | ReopenDispute | AddNote
 
 
-@router.post(_ACCOUNT, status_code=201, summary="Open a dispute")
-async def open_dispute(request: Request, caller: Writes, account: AccountId, body: DisputeIn, asked: Commanded) -> DisputeDone:
+@router.post(_ACCOUNT, status_code=201, response_model=DisputeStopped, summary="Open a dispute")
+async def open_dispute(request: Request, caller: Writes, account: AccountId, body: DisputeIn, asked: Commanded, wait: Wait) -> Response:
     """Contest an invoice, or a part of its amount: reminders of that invoice wait from now on, others go on.
 
     An invoice that is settled, or that nobody has told us of yet, can be disputed too. The same dispute again is answered as it stands;
-    an id on file with other content, or resolved, is a 409.
+    an id on file with other content, or resolved, is a 409. `Prefer: wait=5` answers once no reminder of it can leave, or with 202.
     """
     command = OpenDispute(
         invoice_id=body.invoice_id,
@@ -67,7 +70,7 @@ async def open_dispute(request: Request, caller: Writes, account: AccountId, bod
         disputed_minor=body.disputed_minor,
         note=body.note,
     )
-    return await _done(request, caller, account, command, asked, 201)
+    return await _stopped(request, caller, account, command, asked, wait, 201)
 
 
 @router.post(f"{_ONE}/review", summary="Take a dispute into review")
@@ -89,12 +92,12 @@ async def resolve_dispute(
     return await _done(request, caller, account, command, asked)
 
 
-@router.post(f"{_ONE}/reopen", summary="Reopen a dispute")
+@router.post(f"{_ONE}/reopen", response_model=DisputeStopped, summary="Reopen a dispute")
 async def reopen_dispute(
-    request: Request, caller: Writes, account: AccountId, dispute: DisputeId, asked: Commanded, body: ReopeningIn = _NO_REASON
-) -> DisputeDone:
-    """Open a resolved dispute again, once: it holds its invoice anew. What was credited stays credited."""
-    return await _done(request, caller, account, ReopenDispute(dispute, body.reason), asked)
+    request: Request, caller: Writes, account: AccountId, dispute: DisputeId, asked: Commanded, wait: Wait, body: ReopeningIn = _NO_REASON
+) -> Response:
+    """Open a resolved dispute again, once: it holds its invoice anew. What was credited stays credited. `Prefer: wait=5` as on opening."""
+    return await _stopped(request, caller, account, ReopenDispute(dispute, body.reason), asked, wait)
 
 
 @router.post(f"{_ONE}/notes", status_code=201, summary="Add a note")
@@ -141,6 +144,14 @@ async def _done(request: Request, caller: Caller, account: str, command: Change,
     signed = replace(command, by=f"key:{caller.key_id}")
     answer = await obey(request, caller.tenant, account, signed, asked, status=status)
     return dispute_done(account, msgspec.json.decode(answer.body, type=DisputeView))
+
+
+async def _stopped(
+    request: Request, caller: Caller, account: str, command: Change, asked: Command, wait: int | None, status: int = 200
+) -> Response:
+    """Obey, and answer with the stop that it brought about."""
+    done = await _done(request, caller, account, command, asked, status)
+    return await stopped(request, caller.tenant, asked, Response(done.model_dump_json(), status, media_type="application/json"), wait)
 
 
 async def _view(tx: Connection, tenant: str, account: str, dispute_id: str) -> DisputeView:

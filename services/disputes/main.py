@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from paycue import stops
 from paycue.app import Service
 from paycue.events.v1 import dispute_pb2, invoice_pb2, payment_pb2
 from services.disputes.api import router
@@ -17,7 +18,8 @@ SERVICE = Service(
     store=STORE,
     handlers=HANDLERS,
     consumers={"disputes": (invoice_pb2.InvoiceIssued, dispute_pb2.DisputeRaised, payment_pb2.InvoiceSettled)},
-    routers=(router,),
+    routers=(router, stops.router("disputes")),
     migrations=Path(__file__).parent / "migrations",
     invariants=INVARIANTS,
+    takes_stops=True,
 )

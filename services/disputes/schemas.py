@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from paycue.http.fields import SLASH, AmountText, Currency, Identity
 from paycue.http.paging import Page
 from paycue.money import decimal_text, exponent, parse_minor
+from paycue.stops import Stopping
 from services.disputes.domain.commands import DisputeView
 from services.disputes.domain.rows import CaseRow, NoteRow
 
@@ -188,6 +189,10 @@ class DisputeDone(DisputeNow):
     """The answer to a command."""
 
     notes: list[NoteOut] = Field(description="What this command noted.")
+
+
+class DisputeStopped(DisputeDone, Stopping):
+    """The answer to a command that stops reminders of the invoice."""
 
 
 class DisputeFound(DisputeNow):

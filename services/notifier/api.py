@@ -17,10 +17,11 @@ from paycue.auth.links import BadLink, ExpiredLink, open_link
 from paycue.bus.batch import Input
 from paycue.decision import Refused
 from paycue.http.fields import AccountId, PathId
-from paycue.http.idempotency import Commanded, Stored, recall, remember
+from paycue.http.idempotency import Command, Commanded, Stored, recall, remember
 from paycue.http.paging import Asked, Listing, Page
 from paycue.ids import new_id
 from paycue.observability import metrics
+from paycue.stops import Wait, stopped
 from services.notifier import schemas, store
 from services.notifier.adapters.channels import INBOUND_CALLBACK, STATUS_CALLBACK
 from services.notifier.adapters.twilio_callbacks import CallbackVerifier, call_of, delivery_report, inbound_message
@@ -104,11 +105,14 @@ async def add_contact_point(
     return await obey(request, caller.tenant, account, command, asked, status=201)
 
 
-@router.post("/accounts/{account}/opt-outs", tags=["consent"], status_code=201, response_model=schemas.OptedOut)
-async def opt_out(request: Request, caller: Writes, account: AccountId, wanted: schemas.OptOut, asked: Commanded) -> Response:
-    """Write to an address of the account, or to the account at all, no more. What is pending is withdrawn in the same moment."""
+@router.post("/accounts/{account}/opt-outs", tags=["consent"], status_code=201, response_model=schemas.OptOutRecorded)
+async def opt_out(request: Request, caller: Writes, account: AccountId, wanted: schemas.OptOut, asked: Commanded, wait: Wait) -> Response:
+    """Write to an address of the account, or to the account at all, no more. What is pending is withdrawn in the same moment; with
+    `Prefer: wait=5` the answer waits for what is on its way.
+    """
     command = commands.OptOut(*_whom(wanted.address), "person", wanted.evidence)
-    return await obey(request, caller.tenant, account, command, asked, status=201)
+    answer = await obey(request, caller.tenant, account, command, asked, status=201)
+    return await stopped(request, caller.tenant, asked, answer, wait)
 
 
 @router.post("/accounts/{account}/opt-ins", tags=["consent"], status_code=201, response_model=schemas.OptedOut)
@@ -119,22 +123,32 @@ async def opt_in(request: Request, caller: Writes, account: AccountId, wanted: s
 
 
 @router.post("/opt-outs", tags=["consent"], status_code=201, response_model=schemas.AddressOptedOut)
-async def opt_out_address(request: Request, caller: Writes, wanted: schemas.AddressOptOut, asked: Commanded) -> Response:
-    """Write to an address no more, for every account of the creditor that has it now. Answers 404 when none has."""
-    runtime, tenant = runtime_of(request), caller.tenant
+async def opt_out_address(request: Request, caller: Writes, wanted: schemas.AddressOptOut, asked: Commanded, wait: Wait) -> Response:
+    """Write to an address no more, for every account of the creditor that has it now. Answers 404 when none has. `Prefer: wait=5` waits
+    until that is in force for all of them.
+    """
+    stored = await _opted_out_everywhere(request, caller.tenant, wanted, asked)
+    accounts: int = msgspec.json.decode(stored.body)["accounts"]
+    return await stopped(request, caller.tenant, asked, _json(stored), wait, accounts=accounts)
+
+
+async def _opted_out_everywhere(request: Request, tenant: str, wanted: schemas.AddressOptOut, asked: Command) -> Stored:
+    """What was recorded, now or when the same request came before."""
+    runtime = runtime_of(request)
     address, channel = _whom(wanted.address)
     async with runtime.folder.transaction([tenant]) as folding:
         tx = folding.tx
         if asked.key is not None and (stored := await recall(tx, store.SCHEMA, tenant, asked.key, asked.digest)):
-            return _json(stored)
+            return stored
         accounts = [key for key in await store.accounts_of_address(tx, suppression_key(address), channel) if key[0] == tenant]
         if not accounts:
             raise Refused(404, "Unknown address", "no account of this creditor has this address; opt the account out instead")
-        await folding.fold(_opt_outs(runtime, accounts, commands.OptOut(address, channel, "person", wanted.evidence)))
+        command = commands.OptOut(address, channel, "person", wanted.evidence)
+        await folding.fold(_opt_outs(runtime, accounts, command, asked.command_id))
         stored = Stored(201, msgspec.json.encode({"address": address, "accounts": len(accounts)}))
         if asked.key is not None:
             await remember(tx, store.SCHEMA, tenant, asked.key, asked.digest, stored, runtime.clock.now())
-    return _json(stored)
+    return stored
 
 
 def _whom(address: str | None) -> tuple[str, Any]:

@@ -78,15 +78,15 @@ class Sender:
             # Without any channel every message is skipped, which takes no room.
             room = min((pace.room(now) for pace in self._paces.values()), default=_MOST_AT_ONCE)
             if room > 0 and not self._closed:
-                claimed = await self._runtime.folder.fold_due(room)
+                claimed = await self._runtime.folder.fold_due(room, self._runtime.lanes())
                 # A timer that only plans again is a movement too, for whoever waits until all has come to rest.
                 self._runtime.world.flow.add("timers", 0)
                 return claimed
         await asyncio.sleep(_PAUSE_SECONDS)
         return 0
 
-    def submit(self, calls: Sequence[Send | Find]) -> None:
-        """Begin calls whose claims are committed."""
+    def submit(self, calls: Sequence[Send | Find], began: float) -> None:
+        """Begin calls whose claims are committed. A process that was frozen since they `began` finds their time over."""
         loop = asyncio.get_running_loop()
         for call in calls:
             self._runtime.world.flow.add("provider calls", 1)
@@ -94,7 +94,7 @@ class Sender:
                 self._claimed[call.call_id] = call.channel
                 self._paces[call.channel].begin()
                 metrics.OPEN_CALLS.labels(call.channel).inc()
-            task = loop.create_task(self._perform(call, loop.time()))
+            task = loop.create_task(self._perform(call, began))
             self._open.add(task)
             task.add_done_callback(self._ended)
 
@@ -118,24 +118,24 @@ class Sender:
         for channel in self._channels.values():
             await channel.close()
 
-    async def _perform(self, call: Send | Find, now: float) -> None:
+    async def _perform(self, call: Send | Find, began: float) -> None:
         command: CallFinished | CallFound
         if isinstance(call, Find):
-            send, command = call.send, await self._found(call, now)
+            send, command = call.send, await self._found(call, began)
         else:
-            result, digest = await self._send(call, now)
+            result, digest = await self._send(call, began)
             metrics.SENDS.labels(call.channel, result.outcome).inc()
             send, command = call, CallFinished(call.reminder_id, call.call_id, result, digest)
         at = self._runtime.clock.now()
         cause = derived_id(at, send.call_id, type(command).__name__, at.isoformat())
         self._outcomes.put_nowait(Input(send.tenant, send.account, command, cause, at, command=True))
 
-    async def _send(self, send: Send, now: float) -> tuple[CallResult, bytes]:
+    async def _send(self, send: Send, began: float) -> tuple[CallResult, bytes]:
         channel = self._channels.get(send.channel)
         if channel is None:
             return _NO_CHANNEL, b""
         try:
-            call = self._provider_call(send, now, rendered=True)
+            call = self._provider_call(send, began, rendered=True)
         except Exception:
             # Whatever is wrong with it, it has not left: that is a failure, and one that somebody has to look into.
             log.exception("message cannot be rendered", reminder=send.reminder_id)
@@ -148,17 +148,17 @@ class Sender:
             log.exception("provider call failed", call=send.call_id)
             return CallResult("unknown", reason=f"adapter_{type(error).__name__}"), digest
 
-    async def _found(self, find: Find, now: float) -> CallFound:
+    async def _found(self, find: Find, began: float) -> CallFound:
         send = find.send
         found: Found = "cannot_tell"
         channel = self._channels.get(send.channel)
         try:
-            found = await channel.find(self._provider_call(send, now, rendered=False)) if channel else found
+            found = await channel.find(self._provider_call(send, began, rendered=False)) if channel else found
         except Exception:
             log.exception("lookup failed", call=send.call_id)
         return CallFound(send.reminder_id, send.call_id, found, find.asked_at)
 
-    def _provider_call(self, send: Send, now: float, *, rendered: bool) -> ProviderCall:
+    def _provider_call(self, send: Send, began: float, *, rendered: bool) -> ProviderCall:
         """The request to the provider; for `find` its identity is enough."""
         token = self._token("payment", send)
         email = send.channel == "email"
@@ -169,7 +169,7 @@ class Sender:
             channel=send.channel,
             recipient=send.recipient,
             sender=send.sender,
-            start_by_loop=now + send.start_by_seconds,
+            start_by_loop=began + send.start_by_seconds,
             raw=render_email(facts).raw if rendered and email else b"",
             body=render_sms(facts).body if rendered and not email else "",
             link_token=token,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from paycue import stops
 from paycue.app import Service
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2
 from services.notifier.api import public, router
@@ -30,10 +31,12 @@ SERVICE = Service(
         "notifier": (account_pb2.AccountRegistered, reminder_pb2.ReminderDue),
         "notifier.stops": STOPS,
     },
-    routers=(router, public),
+    routers=(router, public, stops.router("notifier")),
     migrations=Path(__file__).parent / "migrations",
     invariants=INVARIANTS,
     loops=(send_due,),
+    timers="notifier.stops",
+    stops="notifier.stops",
     outbound=Sender,
     references=references,
 )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from paycue.http.fields import Note
+from paycue.stops import Stopping
 from services.notifier.domain.addresses import normalise_email, normalise_phone, suppression_key
 from services.notifier.domain.gate import Gate, Message
 from services.notifier.domain.stops import awaiting_credit
@@ -112,7 +113,11 @@ class OptedOut(BaseModel):
     opted_out: bool
 
 
-class AddressOptedOut(BaseModel):
+class OptOutRecorded(OptedOut, Stopping):
+    """What was recorded, and the stop it is."""
+
+
+class AddressOptedOut(Stopping):
     """What was recorded, and for how many accounts."""
 
     address: str

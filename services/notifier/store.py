@@ -47,7 +47,8 @@ def references(settings: NotifierSettings) -> References:
     )
 
     async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
-        known = await creditors(unit, tenants)
+        # Pinned: whoever suspends a creditor waits for the claims that knew nothing of it, and later ones wait for the suspension.
+        known = await creditors(unit, tenants, pinned=True)
         return {tenant: _of(installation, known[tenant]) if tenant in known else installation for tenant in tenants}
 
     return of

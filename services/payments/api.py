@@ -21,6 +21,7 @@ from paycue.decision import Refused
 from paycue.http.fields import AccountId
 from paycue.http.idempotency import Command, Commanded
 from paycue.http.paging import Asked, Listing, Page
+from paycue.stops import Wait, stopped
 from services.payments import schemas, store
 from services.payments.domain import commands
 from services.payments.domain.rendering import page
@@ -45,14 +46,18 @@ LINES = 200
 V = TypeVar("V", bound=msgspec.Struct)
 
 
-@router.post("/accounts/{account}/payments", status_code=201, response_model=schemas.PaymentOut, summary="Record a payment")
-async def record_payment(caller: Writes, request: Request, account: AccountId, told: schemas.PaymentIn, asked: Commanded) -> Response:
+@router.post("/accounts/{account}/payments", status_code=201, response_model=schemas.PaymentRecorded, summary="Record a payment")
+async def record_payment(
+    caller: Writes, request: Request, account: AccountId, told: schemas.PaymentIn, asked: Commanded, wait: Wait
+) -> Response:
     """Money came. It pays the invoices it names, in that order, or what is due longest; what is left waits as credit.
 
-    Told again with the same content it answers the same; with other content it is refused with 409.
+    Told again with the same content it answers the same; with other content it is refused with 409. `Prefer: wait=5` answers once no
+    reminder of what was paid can leave any more, or with 202.
     """
     command = commands.RecordPayment(told.payment_id, told.currency, told.amount_minor, told.received_on, tuple(told.invoice_ids))
-    return await _obeyed(request, caller, account, command, asked, commands.PaymentView, lambda view: _payment(account, view))
+    answer = await _obeyed(request, caller, account, command, asked, commands.PaymentView, lambda view: _payment(account, view))
+    return await stopped(request, caller.tenant, asked, answer, wait)
 
 
 @router.post("/accounts/{account}/returns", status_code=201, response_model=schemas.PaymentOut, summary="Record a returned payment")
@@ -64,15 +69,18 @@ async def record_return(caller: Writes, request: Request, account: AccountId, to
 
 
 @router.post("/accounts/{account}/credit-notes", status_code=201, response_model=schemas.CreditNoteOut, summary="Credit an invoice")
-async def issue_credit_note(caller: Writes, request: Request, account: AccountId, told: schemas.CreditNoteIn, asked: Commanded) -> Response:
-    """Less is owed on an invoice. Money that paid more than is owed now becomes credit."""
+async def issue_credit_note(
+    caller: Writes, request: Request, account: AccountId, told: schemas.CreditNoteIn, asked: Commanded, wait: Wait
+) -> Response:
+    """Less is owed on an invoice. Money that paid more than is owed now becomes credit. `Prefer: wait=5` answers once it is in force."""
     command = commands.IssueCreditNote(told.credit_note_id, told.invoice_id, told.currency, told.amount_minor, told.reason)
 
     def shown(view: commands.CreditNoteView) -> schemas.CreditNoteOut:
         invoice = schemas.InvoiceOut.of(account, view.invoice)
         return schemas.CreditNoteOut(**schemas.readable(view, invoice.currency) | {"invoice": invoice})
 
-    return await _obeyed(request, caller, account, command, asked, commands.CreditNoteView, shown)
+    answer = await _obeyed(request, caller, account, command, asked, commands.CreditNoteView, shown)
+    return await stopped(request, caller.tenant, asked, answer, wait)
 
 
 @router.post("/accounts/{account}/payment-links", status_code=201, response_model=schemas.PaymentLinkOut, summary="Make a payment link")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from paycue import stops
 from paycue.app import Service
 from paycue.events.v1 import dispute_pb2, invoice_pb2, payment_pb2
 from services.payments.api import pages, router
@@ -17,7 +18,8 @@ SERVICE = Service(
     store=STORE,
     handlers=HANDLERS,
     consumers={"payments": (invoice_pb2.InvoiceIssued, payment_pb2.PaymentReceived, dispute_pb2.DisputeResolved)},
-    routers=(router, pages),
+    routers=(router, pages, stops.router("payments")),
     migrations=Path(__file__).parent / "migrations",
     invariants=INVARIANTS,
+    takes_stops=True,
 )

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from paycue.http.fields import AmountText, Currency, Identity
 from paycue.money import decimal_text, exponent, parse_minor
+from paycue.stops import Stopping
 from services.payments.domain.commands import Part, PaymentLinkTerms
 from services.payments.domain.rows import InvoiceRow, LedgerEntry, PaymentRow
 
@@ -173,7 +174,11 @@ class InvoiceOut(BaseModel):
         return cls(account_id=account, paid=paid, **readable(row, row.currency))
 
 
-class CreditNoteOut(BaseModel):
+class PaymentRecorded(PaymentOut, Stopping):
+    """The answer to whoever records a payment."""
+
+
+class CreditNoteOut(Stopping):
     """A credit note, and its invoice as it stands."""
 
     credit_note_id: str

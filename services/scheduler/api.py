@@ -22,6 +22,7 @@ from paycue.http.fields import AccountId, Identity, PathId
 from paycue.http.idempotency import Command, Commanded, Stored, recall, remember
 from paycue.http.paging import Asked, Listing, Page
 from paycue.http.problems import FieldProblem, Problem, instance_of
+from paycue.stops import Wait, stopped
 from services.scheduler import schemas, store
 from services.scheduler.domain.commands import PauseAccount, PauseInvoice, RemindNow, ResumeAccount, ResumeInvoice
 from services.scheduler.domain.policy import Policy
@@ -204,10 +205,13 @@ async def list_decisions(request: Request, caller: Reads, asked: Annotated[Asked
     return DECISIONS.page(asked, rows, lambda row: (row["account_id"], row["seq"]), schemas.DecisionOut.of)
 
 
-@router.put("/accounts/{account}/pause", tags=["pauses"], response_model=schemas.PausesOut)
-async def pause_account(request: Request, caller: Writes, account: AccountId, pause: schemas.PauseIn, asked: Commanded) -> Response:
-    """Hold everything of an account. A second pause takes the place of the first."""
-    return await obey(request, caller.tenant, account, PauseAccount(pause.reason, pause.until), asked)
+@router.put("/accounts/{account}/pause", tags=["pauses"], response_model=schemas.Paused)
+async def pause_account(
+    request: Request, caller: Writes, account: AccountId, pause: schemas.PauseIn, asked: Commanded, wait: Wait
+) -> Response:
+    """Hold everything of an account. A second pause takes the place of the first. `Prefer: wait=5` answers once it is in force."""
+    answer = await obey(request, caller.tenant, account, PauseAccount(pause.reason, pause.until), asked)
+    return await stopped(request, caller.tenant, asked, answer, wait)
 
 
 @router.delete("/accounts/{account}/pause", tags=["pauses"], response_model=schemas.PausesOut)
@@ -216,12 +220,13 @@ async def resume_account(request: Request, caller: Writes, account: AccountId, a
     return await obey(request, caller.tenant, account, ResumeAccount(reason or ""), asked)
 
 
-@router.put("/accounts/{account}/invoices/{invoice}/pause", tags=["pauses"], response_model=schemas.PausesOut)
+@router.put("/accounts/{account}/invoices/{invoice}/pause", tags=["pauses"], response_model=schemas.Paused)
 async def pause_invoice(
-    request: Request, caller: Writes, account: AccountId, invoice: PathId, pause: schemas.PauseIn, asked: Commanded
+    request: Request, caller: Writes, account: AccountId, invoice: PathId, pause: schemas.PauseIn, asked: Commanded, wait: Wait
 ) -> Response:
-    """Hold one invoice; the others go on."""
-    return await obey(request, caller.tenant, account, PauseInvoice(invoice, pause.reason, pause.until), asked)
+    """Hold one invoice; the others go on. `Prefer: wait=5` answers once it is in force."""
+    answer = await obey(request, caller.tenant, account, PauseInvoice(invoice, pause.reason, pause.until), asked)
+    return await stopped(request, caller.tenant, asked, answer, wait)
 
 
 @router.delete("/accounts/{account}/invoices/{invoice}/pause", tags=["pauses"], response_model=schemas.PausesOut)

@@ -7,4 +7,4 @@ _MOST = 2000
 
 async def fire_due(runtime: Runtime) -> int:
     """Fold `TimerFired` into the accounts that are due; how many that were."""
-    return await runtime.folder.fold_due(_MOST)
+    return await runtime.folder.fold_due(_MOST, runtime.lanes())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from paycue import stops
 from paycue.app import Service
 from paycue.events.v1 import account_pb2, dispute_pb2, invoice_pb2, message_pb2, payment_pb2
 from services.scheduler.api import router
@@ -26,9 +27,11 @@ SERVICE = Service(
             message_pb2.ReminderFailed,
         )
     },
-    routers=(router,),
+    routers=(router, stops.router("scheduler")),
     migrations=Path(__file__).parent / "migrations",
     invariants=INVARIANTS,
     loops=(fire_due,),
+    timers="scheduler",
+    takes_stops=True,
     references=references,
 )

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from paycue.http.fields import Identity
 from paycue.money import decimal_text
+from paycue.stops import Stopping
 from services.scheduler.domain.account import Account, Item
 from services.scheduler.domain.policy import Policy
 from services.scheduler.domain.policy_form import policy_form
@@ -68,6 +69,10 @@ class PausesOut(BaseModel):
     paused: bool = Field(description="The whole account.")
     paused_invoice_ids: list[str] = Field(description="Invoices held one by one.")
     next_action_at: datetime | None
+
+
+class Paused(PausesOut, Stopping):
+    """The answer to whoever pauses."""
 
 
 class LeftOutOut(BaseModel):

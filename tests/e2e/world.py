@@ -185,7 +185,7 @@ async def _in_the_database(estate: Estate) -> list[str]:
     now = datetime.now(UTC)
     try:
         rows = {service: await connection.fetchval(f"select count(*) from {service}.outbox") for service in SERVICES}
-        timers = {service: await connection.fetchval(f"select {service}.next_due()") for service in ("scheduler", "notifier")}
+        timers = {service: await connection.fetchval(f"select {service}.next_due(null)") for service in ("scheduler", "notifier")}
     finally:
         await connection.close()
     waiting = [f"{count} outbox rows of {service}" for service, count in rows.items() if count]

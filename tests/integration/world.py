@@ -1,10 +1,12 @@
 """A running service for tests: a database of its own on real PostgreSQL, the memory bus, a clock that stands still, an API client.
 
-Nothing of a service is replaced; only time waits until it is told to go on.
+Nothing of a service is replaced; only time waits until it is told to go on. The services beside it are not there, so nobody asks
+how fresh their feeds are.
 """
 
 import asyncio
 import itertools
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from paycue.app import Service, api, migrate_all, running
 from paycue.auth.api_keys import mint
 from paycue.bus.directory import entry_key
 from paycue.bus.envelope import Outgoing, decode, outgoing
+from paycue.bus.feeds import BEAT_KEY
 from paycue.bus.flow import Flow
 from paycue.bus.memory import MemoryBus
 from paycue.bus.topics import topics
@@ -96,8 +99,9 @@ class Running:
     def said(self, kind: type[E]) -> list[E]:
         """Every event of a type on the bus, lane by lane in order."""
         topic, name = _topic(kind), kind.DESCRIPTOR.full_name
-        records = [record for (where, _), log in sorted(self.bus.logs.items()) if where == topic for record in log]
-        return [envelope.event for envelope in map(decode, records) if envelope.type == name]  # type: ignore[misc]
+        logs = [log for (where, _), log in sorted(self.bus.logs.items()) if where == topic]
+        facts = [decode(record) for log in logs for record in log if record.key != BEAT_KEY]
+        return [envelope.event for envelope in facts if envelope.type == name]  # type: ignore[misc]
 
     async def rows(self, query: str, *arguments: Any) -> list[Any]:
         """What a query finds for the creditor acme, in the service's own role."""
@@ -116,7 +120,7 @@ async def run(server: str, service: Service, settings: dict[str, Any]) -> AsyncI
     flow = Flow()
     bus, clock = MemoryBus(flow), SteppedClock(START)
     told = service.settings(**{"database_url": url, **KERNEL, **settings})
-    async with running([(service, told)], World(bus, clock, flow)) as (runtime,):
+    async with running([(service, told)], World(bus, clock, flow, fresh_seconds=math.inf)) as (runtime,):
         transport = httpx2.ASGITransport(api(service, runtime))
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
             made = Running(runtime, bus, clock, client)

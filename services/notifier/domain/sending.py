@@ -20,6 +20,9 @@ from services.notifier.domain.stops import mark_overdue
 
 RETRY_AFTER = (30, 120, 600, 1800, 3600)
 """Seconds until the next try after what certainly did not leave. Then the next recipient; the last one hourly until it expires."""
+STALE = "stop_feed_stale"
+LOOK_AGAIN = timedelta(seconds=10)
+"""While a stop feed is stale, nothing is claimed; the message is looked at again this much later."""
 RESEND_WITHIN = timedelta(hours=1)
 """A person who has an unknown message sent again wants it to leave now, not whenever."""
 _DEAD = ("invalid_number", "twilio_30005", "twilio_30006")
@@ -131,7 +134,11 @@ def suppress(draft: Draft, address: str, why: str) -> None:
 
 def _try(draft: Draft, message: Message) -> None:
     verdict = judge(draft.gate, message, draft.standing, draft.now)
-    if verdict.what == "go":
+    if not draft.ctx.fresh:
+        verdict = _unheard(verdict)
+    if verdict.reason == STALE and verdict.what == "wait":
+        draft.put(replace(message, at=min(draft.now + LOOK_AGAIN, message.valid_until)), STALE)
+    elif verdict.what == "go":
         taken, send = claimed(draft.gate, message, verdict, draft.standing, draft.ctx)
         draft.put(taken)
         draft.note(taken, "claimed")
@@ -141,6 +148,13 @@ def _try(draft: Draft, message: Message) -> None:
         draft.put(replace(message, at=message.valid_until, waiting=True), verdict.reason)
     else:
         _end_unsent(draft, message, verdict)
+
+
+def _unheard(verdict: Verdict) -> Verdict:
+    """What was decided without knowing what the stop feeds may hold: nothing leaves, and a message that expires has this reason."""
+    if verdict.what == "go":
+        return Verdict("wait", STALE)
+    return Verdict("expire", STALE) if verdict.what == "expire" and verdict.reason == "too_late" else verdict
 
 
 def _end_unsent(draft: Draft, message: Message, verdict: Verdict) -> None:

@@ -181,7 +181,7 @@ async def test_timers_that_another_transaction_holds_are_skipped(till: Till) -> 
     await till.fold(*(till.record("timer 1", account) for account in "abcde"))
     till.clock.set(START + timedelta(days=1))
     async with till.database.transaction(["acme"]) as tx:
-        held = await tx.fetch("select account_id from till.claim_due($1, 2)", till.clock.now())
+        held = await tx.fetch("select account_id from till.claim_due($1, 2, null)", till.clock.now())
         assert await till.folder.fold_due(10) == 3
     assert await till.folder.fold_due(10) == 2
     assert [row[0] for row in held] == ["a", "b"]

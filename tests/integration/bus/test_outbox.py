@@ -23,7 +23,7 @@ def sent(till: Till) -> list[Record]:
 async def drain(till: Till, relay: Relay) -> int:
     async with till.store.leading() as outbox:
         assert outbox is not None
-        return await relay.drain(outbox)
+        return (await relay.drain(outbox)).count
 
 
 async def test_what_was_decided_is_sent_and_gone(till: Till) -> None:
@@ -81,7 +81,7 @@ class Deadly(MemoryBus):
 async def test_a_relay_that_dies_before_it_deletes_sends_the_same_ids_again_and_inboxes_see_it(till: Till) -> None:
     await till.fold(till.record("1"), till.record("2"))
     with pytest.raises(Exception, match=r"closed|terminat|reset"):
-        await drain(till, Relay("till", till.store, Deadly(till), till.flow))
+        await drain(till, Relay("till", till.store, Deadly(till), till.clock, till.flow))
     assert await drain(till, till.relay()) == 2
     ids = [dict(record.headers)["ce_id"] for record in sent(till)]
     assert (len(ids), ids[:2]) == (4, ids[2:])
@@ -108,7 +108,7 @@ async def test_trouble_backs_off_and_what_waits_is_sent_afterwards(till: Till) -
             await till.bus.publish(records)
 
     await till.fold(till.record("1"))
-    relay = Relay("till", till.store, Silent(till.flow, 1), till.flow)
+    relay = Relay("till", till.store, Silent(till.flow, 1), till.clock, till.flow)
     running = asyncio.ensure_future(relay.run())
     await until(lambda: len(sent(till)) == 1)
     relay.stop()

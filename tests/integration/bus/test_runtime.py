@@ -34,7 +34,7 @@ class Calls:
     async def start(self) -> None:
         self.log.append("start")
 
-    def submit(self, calls: Sequence[Any]) -> None:
+    def submit(self, calls: Sequence[Any], began: float) -> None:
         self.log += [call.number for call in calls]
 
     async def stop(self) -> None:
@@ -51,6 +51,7 @@ SERVICE = Service(
     routers=(),
     migrations=Path(),
     loops=(fire_due,),
+    timers="till",
     outbound=Calls,
 )
 

@@ -113,7 +113,7 @@ class Till:
         return Folder("till", self.store, {**HANDLERS, **(handlers or {})}, self.bus, self.clock, self.flow, references)
 
     def relay(self) -> Relay:
-        return Relay("till", self.store, self.bus, self.flow)
+        return Relay("till", self.store, self.bus, self.clock, self.flow)
 
     def record(self, number: str, account: str = "a", *, event_id: str = "", tenant: str = "acme", **changed: Any) -> Record:
         """An invoice as a record; its id is its number unless one is given."""

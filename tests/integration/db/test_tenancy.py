@@ -87,7 +87,7 @@ async def test_what_waits_behind_a_parked_account_is_its_tenants_alone(two: Till
 async def test_a_due_timer_is_claimed_by_its_keys_and_nothing_more_is_told(two: Till) -> None:
     await two.fold(two.record("timer 2"), two.record("timer 2", tenant="beta"))
     async with two.database.transaction(()) as tx:
-        claimed = await tx.fetch("select * from till.claim_due($1, 10)", START.replace(year=2014))
+        claimed = await tx.fetch("select * from till.claim_due($1, 10, null)", START.replace(year=2014))
         assert [dict(row) for row in claimed] == [{"tenant_id": tenant, "account_id": "a"} for tenant in ("acme", "beta")]
         assert await tx.fetchval("select count(*) from till.account") == 0
 

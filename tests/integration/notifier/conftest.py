@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 
 from paycue.app import api
+from paycue.bus.batch import Batch
 from paycue.http.serve import serving
 from paycue.local.inbox import LocalInbox
 from paycue.local.inbox.server import TWILIO_SID, TWILIO_TOKEN
@@ -75,6 +77,23 @@ def settings_for(inbox: LocalInbox, public_url: str) -> dict[str, Any]:
         "call_seconds": 2.0,
         "smtp_final_reply_seconds": 2.0,
     }
+
+
+Frozen = Callable[[float], None]
+
+
+@pytest.fixture
+def freeze(notifier: Notifier) -> Frozen:
+    """Have the process stand still for so many seconds right after its next claim is committed, as SIGSTOP does."""
+
+    coming: list[float] = []
+
+    def stand_still(batch: Batch) -> None:
+        if batch.calls and coming:
+            time.sleep(coming.pop())
+
+    notifier.runtime.folder.on_commit.insert(0, stand_still)
+    return coming.append
 
 
 @pytest.fixture

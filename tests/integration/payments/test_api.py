@@ -21,7 +21,9 @@ async def post(payments: Running, what: str, body: dict[str, Any], expected: int
 
 async def test_a_payment_is_allocated_and_answered_part_by_part(payments: Running) -> None:
     await payments.publish(invoice("i1", 6000), invoice("i2", 3000, due="2013-01-25"))
-    assert await post(payments, "payments", told()) == {
+    answered = await post(payments, "payments", told())
+    assert answered.pop("stop")["receipt"] is None
+    assert answered == {
         "account_id": "a1",
         "payment_id": "p1",
         "status": "received",
@@ -42,6 +44,7 @@ async def test_a_payment_is_allocated_and_answered_part_by_part(payments: Runnin
 async def test_the_list_shows_a_payment_as_its_own_answer_did(payments: Running) -> None:
     await payments.publish(invoice("i1", 6000))
     answered = await post(payments, "payments", told(invoice_ids=["i1", "later"]))
+    del answered["stop"]
     assert (await payments.client.get(f"{CREDITOR}/payments")).json() == {"items": [answered], "next": None}
 
 

@@ -22,7 +22,8 @@ async def owing(scheduler: Running) -> Running:
 
 async def test_a_paused_account_is_silent_until_it_is_resumed_and_others_are_told(owing: Running) -> None:
     answer = await owing.client.put(PAUSE, json={"reason": "asked to wait"})
-    assert answer.json() == {"paused": True, "paused_invoice_ids": [], "next_action_at": "2013-01-13T09:00:00Z"}
+    stop = {"stop_id": answer.json()["stop"]["stop_id"], "receipt": None}
+    assert answer.json() == {"paused": True, "paused_invoice_ids": [], "next_action_at": "2013-01-13T09:00:00Z", "stop": stop}
     await owing.at("2013-01-19T00:00")
     assert owing.said(ReminderDue) == []
     assert (await owing.client.delete(PAUSE, params={"reason": "they wrote"})).json()["paused"] is False

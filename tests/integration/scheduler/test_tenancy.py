@@ -10,7 +10,7 @@ from services.scheduler.main import SERVICE
 from tests.integration.scheduler.facts import POLICY, YAML, issued, registered
 from tests.integration.world import Running
 
-VALUES = {"creditor": "acme", "account": "A1", "invoice": "I1", "name": "standard"}
+VALUES = {"creditor": "acme", "account": "A1", "invoice": "I1", "name": "standard", "stop": "s1"}
 
 
 def routes() -> Iterator[tuple[str, str]]:
@@ -39,7 +39,7 @@ async def known(scheduler: Running) -> Running:
 
 
 def test_every_operation_is_asked() -> None:
-    assert len(list(routes())) == 13
+    assert len(list(routes())) == 14
 
 
 async def test_another_creditors_key_gets_404_everywhere_and_changes_nothing(known: Running) -> None:
