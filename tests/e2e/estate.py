@@ -64,6 +64,7 @@ class Estate:
             "PAYCUE_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
             "PAYCUE_TWILIO_FROM": SENDER_PHONE,
             "PAYCUE_PUBLIC_URL": self.urls["payments"],
+            "PAYCUE_NOTIFIER_URL": self.urls["notifier"],
             "PAYCUE_LOG_LEVEL": "warning",
             **{f"PAYCUE_{name.upper()}_PORT": str(port) for name, port in ports.items()},
             **(overriding or {}),
