@@ -18,6 +18,7 @@ from paycue.bus.envelope import Record
 from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
 
+SESSION_SECONDS = 10.0
 _STOP_SECONDS = 5
 _ANSWER_SECONDS = 5
 
@@ -27,13 +28,16 @@ CONSUMER: dict[str, Any] = {
     "isolation_level": "read_committed",
     "partition_assignment_strategy": (RangePartitionAssignor,),
     "rebalance_timeout_ms": 60_000,
-    "session_timeout_ms": 10_000,
-    "heartbeat_interval_ms": 3_000,
     "max_poll_interval_ms": 300_000,
     # A first fetch that waits hides in every latency figure; an idle partition costs a request every 100 ms.
     "fetch_max_wait_ms": 100,
     "max_partition_fetch_bytes": 4_194_304,
 }
+
+
+def session(seconds: float) -> dict[str, int]:
+    """How long a member that died holds its partitions: nobody else reads them meanwhile. Three heartbeats may be lost."""
+    return {"session_timeout_ms": int(seconds * 1000), "heartbeat_interval_ms": int(seconds * 300)}
 
 
 async def stop_within(client: Any) -> None:
@@ -70,7 +74,14 @@ class KafkaConsumer:
     """A member of a Kafka consumer group."""
 
     def __init__(
-        self, client: Mapping[str, Any], prefix: str, flow: Flow, group: str, topics: tuple[str, ...], before_revoke: Fence
+        self,
+        client: Mapping[str, Any],
+        prefix: str,
+        flow: Flow,
+        group: str,
+        topics: tuple[str, ...],
+        before_revoke: Fence,
+        session_seconds: float = SESSION_SECONDS,
     ) -> None:
         self.group, self.topics, self.before_revoke = group, topics, before_revoke
         self._prefix, self._flow, self._servers = prefix, flow, client["bootstrap_servers"]
@@ -78,7 +89,7 @@ class KafkaConsumer:
         """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
         self._fetches: dict[KafkaPartition, int] = {}
         """When each partition was last fetched, as the client tells it: only that it changes matters."""
-        self._client = AIOKafkaConsumer(**client, group_id=prefix + group, **CONSUMER)
+        self._client = AIOKafkaConsumer(**client, group_id=prefix + group, **CONSUMER, **session(session_seconds))
 
     async def start(self) -> None:
         self._client.subscribe([self._prefix + topic for topic in self.topics], listener=_Revocation(self))

@@ -3,6 +3,7 @@ table last; the exit status is 0 only if nothing was lost, sent twice, sent too 
 """
 
 import asyncio
+import shutil
 import sys
 import tempfile
 import time
@@ -21,8 +22,14 @@ def prove(seed: int, kills: int, races: int, faults: int | None = None) -> Outco
         sys.stdout.write(f"[{time.monotonic() - started:6.0f} s] {text}\n")
         sys.stdout.flush()
 
-    with tempfile.TemporaryDirectory(prefix="paycue-chaos-", ignore_cleanup_errors=True) as folder, asyncio.Runner() as runner:
-        return runner.run(run(Path(folder), seed, kills, races, max(20, kills // 2) if faults is None else faults, say))
+    folder = Path(tempfile.mkdtemp(prefix="paycue-chaos-"))
+    with asyncio.Runner() as runner:
+        outcome = runner.run(run(folder, seed, kills, races, max(20, kills // 2) if faults is None else faults, say))
+    if outcome.good:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        say(f"the logs are kept in {folder}")
+    return outcome
 
 
 def main(arguments: list[str]) -> int:

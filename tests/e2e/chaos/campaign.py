@@ -25,6 +25,8 @@ RATE = 55.0
 """Reminders a second while services are killed; the promise speaks of 50."""
 RACES_EVERY = 7
 RACE_RATE = 70.0
+KILL_LANES = 2
+"""Services that may be down at the same time, beside what happens to the ground."""
 _SETTLES_WITHIN = 240.0
 _OPEN = ("pending", "claimed", "unknown")
 Say = Callable[[str], None]
@@ -57,12 +59,20 @@ class Outcome:
         return "\n".join((*lines, f"{spent}; {self.rate:.0f} messages a second under faults", "", table(self.judged, self.drawn)))
 
 
-def plan(seed: int, count: int, faults: int) -> list[tuple[str, Scenario]]:
+@dataclass(frozen=True)
+class Planned:
+    """A scenario to come. What stands in one lane never happens at the same time."""
+
+    lane: str
+    name: str
+    act: Scenario
+
+
+def plan(seed: int, count: int, faults: int) -> list[Planned]:
     """`count` kills, each service killed and frozen as often as any other, and `faults` of the other scenarios, in the seed's order."""
     rng = random.Random(f"plan {seed}")
-    drawn = [*_rounds(rng, kills(), count), *_rounds(rng, FAULTS, faults)]
-    rng.shuffle(drawn)
-    return drawn
+    killed = [Planned(f"kills {number % KILL_LANES}", *drawn) for number, drawn in enumerate(_rounds(rng, kills(), count))]
+    return [*killed, *(Planned("ground", name, act) for name, act in _rounds(rng, FAULTS, faults))]
 
 
 def _rounds(rng: random.Random, scenarios: dict[str, Scenario], count: int) -> list[tuple[str, Scenario]]:
@@ -102,20 +112,24 @@ def _timed(times: dict[str, float], name: str) -> Iterator[None]:
     times[name] = time.monotonic() - started
 
 
-async def _torment(scene: Site, load: Load, planned: list[tuple[str, Scenario]], say: Say) -> None:
-    over = asyncio.Event()
+async def _torment(scene: Site, load: Load, planned: list[Planned], say: Say) -> None:
+    """Several scenarios at a time, each in a lane of its own: a service is killed while another one is, and while the network fails."""
+    over, started = asyncio.Event(), Counter[str]()
     loading = asyncio.ensure_future(load.run(RATE, over.is_set))
+
+    async def lane(mine: list[Planned]) -> None:
+        for one in mine:
+            scene.book.scenario = one.name
+            scene.book.drawn[one.name] += 1
+            began = time.monotonic()
+            await one.act(scene)
+            started["scenarios"] += 1
+            took, done = time.monotonic() - began, f"{started.total()}/{len(planned)}"
+            say(f"{done} {one.name} ({took:.1f} s), {len(scene.book.messages)} messages, {load.races} races")
+
     try:
         await asyncio.sleep(1)
-        for number, (name, act) in enumerate(planned, 1):
-            scene.book.scenario = name
-            scene.book.drawn[name] += 1
-            started = time.monotonic()
-            await act(scene)
-            took = time.monotonic() - started
-            say(f"{number}/{len(planned)} {name} ({took:.1f} s), {len(scene.book.messages)} messages, {load.races} races")
-            if loading.done():
-                break
+        await asyncio.gather(*(lane([one for one in planned if one.lane == name]) for name in sorted({one.lane for one in planned})))
     finally:
         scene.book.scenario = CALM
         over.set()

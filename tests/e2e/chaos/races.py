@@ -4,6 +4,7 @@ A path only fires; whoever has the receipt first acknowledges: the answer to the
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -69,8 +70,8 @@ class Races:
             stop.fired = time.monotonic()
             try:
                 await path.fire(self, self._worlds[debt.tenant], debt, stop)
-            except AssertionError as refused:
-                self.site.extra.append(str(refused))
+            except (AssertionError, TimeoutError) as refused:
+                self.site.extra.append(f"{stop.path} of {debt.account}: {refused!r}")
 
     async def ask(self, method: str, url: str, world: World, stop: Stop, body: object) -> None:
         """A request that waits for its receipt; asked again under the same key while a service is down or does not know the account."""
@@ -157,12 +158,24 @@ async def notifier_api(races: Races, world: World, debt: Debt, stop: Stop) -> No
     await races.ask("POST", world.url("notifier", f"/accounts/{debt.account}/opt-outs"), world, stop, body)
 
 
+async def _known(races: Races, world: World, debt: Debt) -> None:
+    """Until the notifier knows the account's address: nobody answers a message that cannot have been sent yet."""
+    async with asyncio.timeout(_ANSWERED_WITHIN):
+        while True:
+            with contextlib.suppress(httpx2.HTTPError):
+                answer = await world.client.get(world.url("notifier", f"/accounts/{debt.account}/gate"))
+                if answer.status_code == 200 and answer.json()["contact_points"]:
+                    return
+            await asyncio.sleep(_AGAIN)
+
+
 async def sms_reply(races: Races, world: World, debt: Debt, stop: Stop) -> None:
     """The provider itself goes on taking messages to this number, or it would hide what is sent too late."""
     sid, url = f"SM{uuid4().hex}", races.site.estate.urls["notifier"] + INBOUND_CALLBACK
     form = {"MessageSid": sid, "SmsSid": sid, "AccountSid": TWILIO_SID, "From": debt.address, "To": SENDER_PHONE, "Body": "STOP"}
     form |= {"OptOutType": "STOP", "NumMedia": "0", "NumSegments": "1", "ApiVersion": "2010-04-01"}
     stop.stop_id = f"twilio:{sid}"
+    await _known(races, world, debt)
     await races.call_back(url, form, {"X-Twilio-Signature": sign(TWILIO_TOKEN, url, form)}, stop.path)
 
 

@@ -21,26 +21,30 @@ from tests.e2e.estate import SERVICES
 
 Scenario = Callable[[Site], Awaitable[None]]
 LONGEST_FREEZE = 12.0
-"""Seconds; longer than the brokers wait for a member of a group."""
+"""Seconds; longer than brokers wait for a member of a group."""
 
 
 async def kill_service(site: Site, service: str) -> None:
     """SIGKILL, and back to work at once."""
-    with site.down(service):
-        site.estate.processes[service].kill()
-        await site.estate.start(service)
+    async with site.locks[service]:
+        with site.down(service):
+            site.estate.processes[service].kill()
+            site.estate.processes[service].start()
+        await _ready(site, service)
 
 
 async def freeze_service(site: Site, service: str) -> None:
     """SIGSTOP, mostly for a moment, sometimes until its group has given it up, and SIGCONT."""
-    longest = LONGEST_FREEZE if site.rng.random() < 0.1 else 3.0
+    longest = LONGEST_FREEZE if site.rng.random() < 0.1 else 4.0
     process = site.estate.processes[service]
-    process.signal(signal.SIGSTOP)
-    try:
-        await asyncio.sleep(site.rng.uniform(0.5, longest))
-    finally:
-        process.signal(signal.SIGCONT)
-    await _ready(site, service)
+    async with site.locks[service]:
+        with site.down(service):
+            process.signal(signal.SIGSTOP)
+            try:
+                await asyncio.sleep(site.rng.uniform(0.5, longest))
+            finally:
+                process.signal(signal.SIGCONT)
+        await _ready(site, service)
 
 
 async def restart_broker(site: Site) -> None:

@@ -21,6 +21,8 @@ from tests.e2e.world import World, creditor
 RATE = "400"
 """Messages a second and channel: more than the load asks for, so that nothing queues for a quiet second."""
 QUICK = {
+    # A killed service's partitions are its successor's after this, not after ten seconds of silence.
+    "PAYCUE_KAFKA_SESSION_SECONDS": "3",
     "PAYCUE_EMAIL_RATE": RATE,
     "PAYCUE_SMS_RATE": RATE,
     # The looks that count come once no message of the call can be under way any more: 13 seconds after its claim.
@@ -55,6 +57,8 @@ class Site:
     """What went wrong beside the reminders themselves, in words."""
     poisoned: int = 0
     """Accounts that a record was spoilt for."""
+    locks: dict[str, asyncio.Lock] = field(default_factory=lambda: {name: asyncio.Lock() for name in SERVICES})
+    """Nobody kills or freezes a service that another scenario has in hand."""
     _down: set[str] = field(default_factory=set)
     _twins: int = 0
 
@@ -77,8 +81,8 @@ class Site:
             await asyncio.sleep(_LOOKS_EVERY)
             for name, process in self.estate.processes.items():
                 if name not in self._down and (status := process.status()) is not None:
-                    words = process.said().strip().splitlines()[-1:]
-                    self.ended.append(f"{name} ended with {status} during {self.book.scenario}: {words[0] if words else 'no word'}")
+                    words = [line for line in process.said().splitlines() if line.startswith("paycue:")]
+                    self.ended.append(f"{name} ended with {status} during {self.book.scenario}: {words[-1] if words else 'no word'}")
                     process.start()
 
     async def ready(self, service: str) -> None:
