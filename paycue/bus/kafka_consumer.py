@@ -159,14 +159,17 @@ class KafkaConsumer:
 
     async def _behind(self, tp: KafkaPartition) -> int:
         position = await self._position(tp)
-        return max(0, (self._client.highwater(tp) or 0) - position)
+        try:
+            return max(0, (self._client.highwater(tp) or 0) - position)
+        except AssertionError as error:
+            raise _taken(self.group, tp, error) from error
 
     async def _position(self, tp: KafkaPartition) -> int:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 position: int = await self._client.position(tp)
             return position
-        except (KafkaError, AssertionError) as error:
+        except (KafkaError, AssertionError, TimeoutError) as error:
             raise _taken(self.group, tp, error) from error
 
     async def stop(self) -> None:
@@ -174,5 +177,5 @@ class KafkaConsumer:
 
 
 def _taken(group: str, tp: KafkaPartition, error: BaseException) -> BusError:
-    """A rebalance took the partition meanwhile; who has it now measures it."""
+    """A rebalance took the partition meanwhile, and who has it now measures it; or no broker tells."""
     return BusError(f"the position of {group} in {tp.topic}/{tp.partition} is not known: {error!r}")

@@ -89,6 +89,11 @@ class Database:
             raw: Any = (await pooled.get_raw_connection()).driver_connection
             try:
                 yield raw
+            except (asyncpg.InternalClientError, RuntimeError) as error:
+                if not _was_lost(error):
+                    raise
+                raw.terminate()
+                raise ConnectionResetError(f"the connection was lost in the middle of a request: {error}") from error
             finally:
                 if raw.is_closed() or raw.is_in_transaction():
                     raw.terminate()
@@ -112,6 +117,11 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def _was_lost(error: Exception) -> bool:
+    """How asyncpg and uvloop tell of a connection that ended while a request was written: not as a lost connection."""
+    return isinstance(error, asyncpg.InternalClientError) or "handler is closed" in str(error)
 
 
 def _said_by_server(error: exc.DBAPIError) -> BaseException:

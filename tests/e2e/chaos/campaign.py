@@ -19,7 +19,7 @@ from tests.e2e.chaos.races import Races
 from tests.e2e.chaos.scenarios import FAULTS, Scenario, kills
 from tests.e2e.chaos.site import Site, site
 from tests.e2e.chaos.table import table
-from tests.e2e.world import World
+from tests.e2e.world import World, outstanding
 
 RATE = 55.0
 """Reminders a second while services are killed; the promise speaks of 50."""
@@ -161,8 +161,8 @@ async def _rest(scene: Site, load: Load, say: Say) -> list[str]:
                 await _nothing_under_way(world)
             await scene.plain.settle(_SETTLES_WITHIN)
             await _acknowledged(scene)
-    except (TimeoutError, AssertionError) as error:
-        broken.append(f"not at rest after {_SETTLES_WITHIN:.0f} s: {error}")
+    except (TimeoutError, AssertionError):
+        broken.append(f"not at rest after {_SETTLES_WITHIN:.0f} s: {'; '.join(await outstanding(scene.estate)) or 'messages have no end'}")
     return [*broken, *(f"broken: {sentence}" for sentence in await scene.estate.broken_invariants())]
 
 

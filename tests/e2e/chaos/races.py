@@ -31,7 +31,10 @@ PART = 4_000
 _ANSWERED_WITHIN = 90.0
 _AGAIN = 0.1
 _AT_ONCE = 64
-PAID, DISPUTED, PAUSED, OPTED_OUT = (frozenset({reason}) for reason in ("settled", "disputed", "paused", "opted_out"))
+PAID, DISPUTED, PAUSED, OPTED_OUT = (frozenset(reasons) for reasons in (
+    {"settled"}, {"disputed"}, {"paused"},
+    {"opted_out", "no_contact"},  # where the opt-out came before the account itself
+))  # fmt: skip
 
 
 @dataclass(frozen=True)
