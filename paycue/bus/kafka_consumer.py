@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -20,6 +21,7 @@ from paycue.bus.flow import Flow, TopicPartition
 
 SESSION_SECONDS = 10.0
 _STOP_SECONDS = 5
+log = structlog.get_logger(__name__)
 _ANSWER_SECONDS = 5
 
 CONSUMER: dict[str, Any] = {
@@ -45,11 +47,11 @@ async def stop_within(client: Any) -> None:
     try:
         async with asyncio.timeout(_STOP_SECONDS):
             await client.stop()
-    except (TimeoutError, KafkaError):
+    except (TimeoutError, KafkaError, RuntimeError):
         parts = (getattr(client, name, None) for name in ("_sender", "_fetcher", "client", "_client"))
         for part in parts:
             if part is not None:
-                with suppress(TimeoutError, KafkaError):
+                with suppress(TimeoutError, KafkaError, RuntimeError):
                     async with asyncio.timeout(1):
                         await part.close()
 
@@ -89,7 +91,8 @@ class KafkaConsumer:
         """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
         self._fetches: dict[KafkaPartition, int] = {}
         """When each partition was last fetched, as the client tells it: only that it changes matters."""
-        self._client = AIOKafkaConsumer(**client, group_id=prefix + group, **CONSUMER, **session(session_seconds))
+        self._made: dict[str, Any] = {**client, "group_id": prefix + group, **CONSUMER, **session(session_seconds)}
+        self._client = AIOKafkaConsumer(**self._made)
 
     async def start(self) -> None:
         self._client.subscribe([self._prefix + topic for topic in self.topics], listener=_Revocation(self))
@@ -108,8 +111,24 @@ class KafkaConsumer:
         return frozenset(map(self.own, self._client.assignment())) - self.letting_go
 
     async def poll(self, most: int) -> dict[TopicPartition, list[Record]]:
-        polled = await self._client.getmany(timeout_ms=200, max_records=most)
+        try:
+            polled = await self._client.getmany(timeout_ms=200, max_records=most)
+        except RuntimeError as error:
+            await self._renew(error)
+            return {}
         return {self.own(tp): [self._record(r) for r in records] for tp, records in polled.items() if records}
+
+    async def _renew(self, error: RuntimeError) -> None:
+        """A connection that ends while uvloop writes to it ends the client's coordination for good: join anew, with another client."""
+        while True:
+            log.warning("consumer is built anew", consumer=self.group, error=repr(error))
+            await stop_within(self._client)
+            self.letting_go, self._client = frozenset(), AIOKafkaConsumer(**self._made)
+            self._fetches.clear()
+            try:
+                return await self.start()
+            except BusError:
+                await asyncio.sleep(1)
 
     def _record(self, r: Any) -> Record:
         headers = tuple((name, value or b"") for name, value in r.headers)
@@ -123,7 +142,7 @@ class KafkaConsumer:
             await self._client.commit(mine)
         except (CommitFailedError, IllegalStateError):
             return  # The group moved on: the next owner folds the batch again, and the inbox makes that a no-op.
-        except KafkaError as error:
+        except (KafkaError, RuntimeError) as error:
             raise BusError(f"offsets of {self.group} were not committed: {error!r}") from error
         for tp, offset in mine.items():
             self._flow.commit(self.group, *self.own(tp), offset)
@@ -169,7 +188,7 @@ class KafkaConsumer:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 position: int = await self._client.position(tp)
             return position
-        except (KafkaError, AssertionError, TimeoutError) as error:
+        except (KafkaError, AssertionError, TimeoutError, RuntimeError) as error:
             raise _taken(self.group, tp, error) from error
 
     async def stop(self) -> None:

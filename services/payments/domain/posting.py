@@ -157,7 +157,7 @@ def payment_view(payment_id: str, payment: Payment) -> PaymentView:
 
 
 def waiting(account: PaymentAccount, payment: Payment) -> tuple[Share, ...]:
-    """What is kept for invoices that are not known yet. The first one named has it all; what it leaves is for the next, so they wait too."""
+    """What is kept for invoices that are not known yet. The first one named has it all; what it leaves is for the next: they wait too."""
     if not payment.reserved:
         return ()
     unknown = (invoice_id for invoice_id in payment.invoice_ids if invoice_id not in account.invoices)

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.e2e.chaos.campaign import Outcome, run
+from tests.e2e.chaos.campaign import Outcome, plan, run
 
 _USAGE = "expected KILLS=, RACES=, FAULTS= and SEED=, each a whole number"
 
@@ -24,7 +24,7 @@ def prove(seed: int, kills: int, races: int, faults: int | None = None) -> Outco
 
     folder = Path(tempfile.mkdtemp(prefix="paycue-chaos-"))
     with asyncio.Runner() as runner:
-        outcome = runner.run(run(folder, seed, kills, races, max(20, kills // 2) if faults is None else faults, say))
+        outcome = runner.run(run(folder, seed, plan(seed, kills, kills // 3 if faults is None else faults), races, say))
     if outcome.good:
         shutil.rmtree(folder, ignore_errors=True)
     else:

@@ -15,6 +15,8 @@ Channel = Literal["email", "sms"]
 _LINE = re.compile(r"nvoice (\S+)(?: \|)? open (.+?)(?: \|)? due ")
 _FIRST_GUESS = 0.5
 """Seconds from an invoice to its message, until messages tell."""
+_LONGEST = 5.0
+"""Seconds; after a standstill nobody waits as long with his stop as the standstill lasted."""
 CALM = "calm"
 """What a reminder of a quiet moment is counted under."""
 
@@ -95,7 +97,7 @@ class Book:
         self.messages.append(one)
         debt = self.debts.get(one.to)
         if debt is not None and debt.published:
-            self._latencies.append(one.arrived_at - debt.published)
+            self._latencies.append(min(one.arrived_at - debt.published, _LONGEST))
 
     def moment(self) -> float:
         """Seconds after an invoice at which its message may just be leaving: around what the last ones took."""

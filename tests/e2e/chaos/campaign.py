@@ -7,7 +7,7 @@ import contextlib
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,11 +68,11 @@ class Planned:
     act: Scenario
 
 
-def plan(seed: int, count: int, faults: int) -> list[Planned]:
-    """`count` kills, each service killed and frozen as often as any other, and `faults` of the other scenarios, in the seed's order."""
+def plan(seed: int, count: int, faults: int, among: Collection[str] = FAULTS) -> list[Planned]:
+    """`count` kills, each service killed and frozen as often as any other, and `faults` of the other scenarios; the seed orders them."""
     rng = random.Random(f"plan {seed}")
     killed = [Planned(f"kills {number % KILL_LANES}", *drawn) for number, drawn in enumerate(_rounds(rng, kills(), count))]
-    return [*killed, *(Planned("ground", name, act) for name, act in _rounds(rng, FAULTS, faults))]
+    return [*killed, *(Planned("ground", name, act) for name, act in _rounds(rng, {name: FAULTS[name] for name in among}, faults))]
 
 
 def _rounds(rng: random.Random, scenarios: dict[str, Scenario], count: int) -> list[tuple[str, Scenario]]:
@@ -83,7 +83,7 @@ def _rounds(rng: random.Random, scenarios: dict[str, Scenario], count: int) -> l
     return made[:count]
 
 
-async def run(folder: Path, seed: int, kill_count: int, race_count: int, fault_count: int, say: Say) -> Outcome:
+async def run(folder: Path, seed: int, planned: list[Planned], race_count: int, say: Say) -> Outcome:
     """A run on servers of its own in `folder`. Raises only when the run itself cannot go on."""
     times: dict[str, float] = {}
     async with contextlib.AsyncExitStack() as stack:
@@ -93,7 +93,7 @@ async def run(folder: Path, seed: int, kill_count: int, race_count: int, fault_c
             stack.push_async_callback(races.close)
         with _timed(times, "faults"):
             load = Load(scene, races.fire, races_every=RACES_EVERY)
-            await _torment(scene, load, plan(seed, kill_count, fault_count), say)
+            await _torment(scene, load, planned, say)
             tormented = len(scene.book.messages)
         with _timed(times, "races"):
             load.races_every = 1
@@ -101,7 +101,7 @@ async def run(folder: Path, seed: int, kill_count: int, race_count: int, fault_c
         with _timed(times, "rest"):
             broken = await _rest(scene, load, say)
         judged = await _judge(scene)
-        rate = tormented / times["faults"] if kill_count + fault_count else 0.0
+        rate = tormented / times["faults"] if planned else 0.0
         return Outcome(judged, scene.book.drawn, load.races, rate, broken + scene.extra, scene.ended, times)
 
 

@@ -56,6 +56,23 @@ async def test_a_position_that_no_broker_tells_is_no_end_of_the_consumer(kafka_g
             await asked()
 
 
+async def test_a_client_whose_coordination_has_ended_is_built_anew_and_reads_on(
+    kafka_ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = await kafka_ground.bus()
+    member = await kafka_ground.member(bus)
+    assert isinstance(member, KafkaConsumer)
+    await bus.publish(records(3))
+
+    async def ended(**_: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    monkeypatch.setattr(member._client, "getmany", ended)
+
+    assert await member.poll(10) == {}
+    assert [record.offset for record in await read(member, 3)] == [0, 1, 2]
+
+
 async def test_no_unsafe_default_of_the_producer_is_in_force(kafka_ground: Ground) -> None:
     bus = await kafka_ground.bus()
     assert isinstance(bus, KafkaBus)
