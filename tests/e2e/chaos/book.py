@@ -5,8 +5,11 @@ Every instant is time.monotonic() of this process.
 
 import random
 import re
+import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from paycue.local.inbox import Received
@@ -34,11 +37,13 @@ class Stop:
     fired: float = 0.0
     acknowledged: float | None = None
     in_flight: frozenset[str] = frozenset()
+    none_started_after: float = 0.0
 
-    def acknowledge(self, at: float, in_flight: frozenset[str]) -> None:
+    def acknowledge(self, at: float, in_flight: Iterable[str], none_started_after: datetime) -> None:
         """Its receipt came; whoever has it first has it."""
         if self.acknowledged is None or at < self.acknowledged:
-            self.acknowledged, self.in_flight = at, in_flight
+            self.acknowledged, self.in_flight = at, frozenset(in_flight)
+            self.none_started_after = none_started_after.timestamp() - (time.time() - time.monotonic())
 
 
 @dataclass
@@ -102,7 +107,7 @@ class Book:
     def moment(self) -> float:
         """Seconds after an invoice at which its message may just be leaving: around what the last ones took."""
         latencies = tuple(self._latencies) or (_FIRST_GUESS,)
-        return self.rng.choice(latencies) * self.rng.uniform(0.4, 1.4)
+        return self.rng.choice(latencies) * self.rng.uniform(0.1, 1.1)
 
     def race(self, debt: Debt, stop: Stop) -> None:
         """A stop is to be fired at a debt."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from tests.e2e.chaos.book import Book, Debt, Seen, Stop
 from tests.e2e.chaos.listener import Listener
 
+UNDER_WAY = 3.0
+"""Seconds from a call's first byte to its message's last, at most: what a request to a provider is given here, and more."""
 RESOLUTIONS = ("found accepted", "found not accepted, sent again", "found not accepted, not sent again", "cannot tell")
 Reasons = Mapping[tuple[str, str], frozenset[str]]
 """(tenant, account) -> why services say nothing was sent."""
@@ -131,6 +133,8 @@ class Judge:
             after = f"{message.arrived_at - stop.acknowledged:.3f} s after {stop.path} {stop.stop_id}, call {message.call_id}"
             if message.call_id in stop.in_flight:
                 row.in_flight += 1
+                begun = message.arrived_at - stop.none_started_after
+                row.late += self._find(debt, "late", f"named in flight, but {begun:.3f} s after none started any more", begun > UNDER_WAY)
             elif wrong == "late":
                 row.late += self._find(debt, "late", after, True)
             else:

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -75,7 +76,7 @@ class Listener:
         self.receipts[account] = receipt
         stop = self._book.stops.get(account)
         if stop is not None:
-            stop.acknowledge(at, frozenset(receipt.calls_in_flight))
+            stop.acknowledge(at, receipt.calls_in_flight, receipt.none_started_after.ToDatetime(UTC))
 
     def _in_order(self, of: tuple[str, ...], version: int) -> None:
         if version < (before := self._versions.get(of, version)):

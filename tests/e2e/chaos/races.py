@@ -82,8 +82,9 @@ class Races:
         answer = await self._answered(lambda: self._client.request(method, url, json=body, headers=headers), stop.path)
         if told := _told(answer):
             stop.stop_id = told["stop_id"]
-            if told.get("receipt"):
-                stop.acknowledge(time.monotonic(), frozenset(told["receipt"]["calls_in_flight"]))
+            if receipt := told.get("receipt"):
+                at = time.monotonic()
+                stop.acknowledge(at, receipt["calls_in_flight"], datetime.fromisoformat(receipt["none_started_after"]))
 
     async def call_back(self, url: str, form: dict[str, str], headers: dict[str, str], path: str) -> None:
         """What a provider or a debtor's mail program posts, again until it is taken."""

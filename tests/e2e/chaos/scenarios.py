@@ -93,6 +93,24 @@ async def rebalance_storm(site: Site) -> None:
     await _ready(site)
 
 
+async def frozen_owner(site: Site) -> None:
+    """The notifier is frozen until a second one has its lanes, and wakes with claims that it must not send any more."""
+    async with site.locks["notifier"]:
+        twin = site.twin("notifier")
+        twin.start()
+        await asyncio.sleep(site.rng.uniform(3, 4))
+        with site.down("notifier"):
+            site.estate.processes["notifier"].signal(signal.SIGSTOP)
+            try:
+                await asyncio.sleep(site.rng.uniform(3.5, 8))
+            finally:
+                site.estate.processes["notifier"].signal(signal.SIGCONT)
+        await asyncio.sleep(1)
+        await _ready(site, "notifier")
+        if (status := await twin.stop()) not in (0, -signal.SIGTERM):
+            site.extra.append(f"a second notifier ended with {status}: {twin.said()[-500:]}")
+
+
 async def slow_network(site: Site) -> None:
     """To broker and database."""
     for proxy in (site.ground.broker, site.ground.database):
@@ -206,7 +224,7 @@ def _of(act: Callable[[Site, str], Awaitable[None]], service: str) -> Scenario:
 FAULTS: dict[str, Scenario] = {
     act.__name__.replace("_", " "): act
     for act in (
-        restart_broker, kill_broker, kill_database_session, kill_database, ambiguous_commits, rebalance_storm,
+        restart_broker, kill_broker, kill_database_session, kill_database, ambiguous_commits, rebalance_storm, frozen_owner,
         slow_network, cut_network, silent_broker, silent_database, poison,
         mail_refused_for_now, mail_refused_for_good, mail_dropped, mail_silent, mail_cut,
         sms_refused_for_now, sms_failing, sms_silent, sms_cut,

@@ -23,6 +23,9 @@ RATE = "400"
 QUICK = {
     # A killed service's partitions are its successor's after this, not after ten seconds of silence.
     "PAYCUE_KAFKA_SESSION_SECONDS": "3",
+    # Providers are slow here: what is between a claim and its message's arrival is what stops have to reckon with.
+    "PAYCUE_SMTP_CONNECTIONS": "100",
+    "PAYCUE_SMS_CONCURRENCY": "100",
     "PAYCUE_EMAIL_RATE": RATE,
     "PAYCUE_SMS_RATE": RATE,
     # The looks that count come once no message of the call can be under way any more: 13 seconds after its claim.
@@ -85,6 +88,13 @@ class Site:
                     self.ended.append(f"{name} ended with {status} during {self.book.scenario}: {words[-1] if words else 'no word'}")
                     process.start()
 
+    async def slow(self) -> None:
+        """Providers answer now at once and now after a while, until cancelled: half a second to a mail's dot, and as long for an SMS."""
+        while True:
+            self.ground.smtp.delay = self.rng.choice((0.0, 0.02, 0.05))
+            self.ground.twilio.delay = self.rng.choice((0.0, 0.1, 0.3))
+            await asyncio.sleep(self.rng.uniform(0.2, 1))
+
     async def ready(self, service: str) -> None:
         """Until a service is ready, though it may end by itself and be started again meanwhile."""
         async with asyncio.timeout(_READY_WITHIN), httpx2.AsyncClient(trust_env=False, timeout=5) as client:
@@ -114,8 +124,8 @@ async def site(folder: Path, seed: int) -> AsyncIterator[Site]:
             await world.policy(POLICY.format(by=by))
         listener = await stack.enter_async_context(listening(below.kafka, book))
         made = Site(below, estate, plain, joint, book, listener, random.Random(f"faults {seed}"))
-        watching = asyncio.ensure_future(made.watch())
-        stack.callback(watching.cancel)
+        for work in (made.watch(), made.slow()):
+            stack.callback(asyncio.ensure_future(work).cancel)
         yield made
 
 
