@@ -27,6 +27,7 @@ RACES_EVERY = 7
 RACE_RATE = 70.0
 KILL_LANES = 2
 """Services that may be down at the same time, beside what happens to the ground."""
+FLOWS_WITHIN = 6.0
 _SETTLES_WITHIN = 240.0
 _OPEN = ("pending", "claimed", "unknown")
 Say = Callable[[str], None]
@@ -126,6 +127,7 @@ async def _torment(scene: Site, load: Load, planned: list[Planned], say: Say) ->
             started["scenarios"] += 1
             took, done = time.monotonic() - began, f"{started.total()}/{len(planned)}"
             say(f"{done} {one.name} ({took:.1f} s), {len(scene.book.messages)} messages, {load.races} races")
+            await _flowing(scene)
 
     try:
         await asyncio.sleep(1)
@@ -134,6 +136,13 @@ async def _torment(scene: Site, load: Load, planned: list[Planned], say: Say) ->
         scene.book.scenario = CALM
         over.set()
         await loading
+
+
+async def _flowing(scene: Site) -> None:
+    """Until messages leave again, or for a while: what comes next is to strike a house at work."""
+    before, deadline = len(scene.book.messages), time.monotonic() + FLOWS_WITHIN
+    while len(scene.book.messages) < before + 5 and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
 
 
 async def _race(scene: Site, load: Load, count: int, say: Say) -> None:

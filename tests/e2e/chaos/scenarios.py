@@ -20,6 +20,8 @@ from tests.e2e.chaos.site import Site
 from tests.e2e.estate import SERVICES
 
 Scenario = Callable[[Site], Awaitable[None]]
+ENDED_WELL = (0, -signal.SIGTERM, 130)
+"""The last two: told to stop before it had begun."""
 LONGEST_FREEZE = 12.0
 """Seconds; longer than brokers wait for a member of a group."""
 
@@ -88,7 +90,7 @@ async def rebalance_storm(site: Site) -> None:
         await asyncio.sleep(site.rng.uniform(1, 5))
         if site.rng.random() < 0.5:
             twin.kill()
-        elif (status := await twin.stop()) not in (0, -signal.SIGTERM):  # that: before it had begun
+        elif (status := await twin.stop()) not in ENDED_WELL:
             site.extra.append(f"a second {service} ended with {status}: {twin.said()[-500:]}")
     await _ready(site)
 
@@ -107,7 +109,7 @@ async def frozen_owner(site: Site) -> None:
                 site.estate.processes["notifier"].signal(signal.SIGCONT)
         await asyncio.sleep(1)
         await _ready(site, "notifier")
-        if (status := await twin.stop()) not in (0, -signal.SIGTERM):
+        if (status := await twin.stop()) not in ENDED_WELL:
             site.extra.append(f"a second notifier ended with {status}: {twin.said()[-500:]}")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tests.e2e.chaos.judge import RESOLUTIONS, Judgement, Row
 
-_HEAD = ("", "times", "debts", "sent", "refused", "lost", "duplicate", "late", "inversions", "unknown")
+_HEAD = ("", "times", "debts", "sent", "refused", "lost", "duplicate", "late", "inversions", "no receipt", "unknown")
 _RACES = ("", "races", "sent", "withdrawn", "in flight", "lost", "duplicate", "late", "inversions", "no receipt")
 
 
@@ -23,8 +23,8 @@ def table(judged: Judgement, drawn: dict[str, int]) -> str:
 
 def _scenario(row: Row, times: object) -> tuple[object, ...]:
     return (
-        *(row.name, times, row.debts, row.sent, row.refused, row.lost, row.duplicate, row.late, row.inversions + row.unacknowledged),
-        row.unknown.total(),
+        *(row.name, times, row.debts, row.sent, row.refused, row.lost, row.duplicate, row.late),
+        *(row.inversions, row.unacknowledged, row.unknown.total()),
     )
 
 

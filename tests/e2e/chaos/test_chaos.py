@@ -11,8 +11,8 @@ from tests.e2e.chaos.campaign import Outcome, plan, run
 from tests.e2e.chaos.races import PATHS
 
 SEED, KILLS, RACES = 1, 20, 2000
-FAULTS = ("ambiguous commits", "cut network", "poison", "mail dropped", "mail silent", "sms failing", "sms silent")
-"""Those of a second or two; `make prove` draws from all."""
+FAULTS = ("ambiguous commits", "cut network", "frozen owner", "poison", "mail dropped", "mail silent", "sms failing", "sms silent")
+"""Those after which reminders flow on within a second or two; `make prove` draws from all."""
 
 
 @pytest.fixture(scope="module")
