@@ -39,6 +39,7 @@ class Service(msgspec.Struct, frozen=True):
 
     `consumers`: consumer group -> the event types it folds; stops have a group of their own so that they never queue behind a storm.
     `timers`: the group whose lanes this process's timers and sends follow; `stops`: the group whose topics have to be fresh for a send.
+    `claims`: the group whose events may claim calls when they are folded.
     `takes_stops`: it takes requests that stop something, and keeps their receipts.
     `loops`: bodies that do one bounded piece of time-driven work and return how much that was.
     `outbound`: makes what performs the service's provider calls. `references`: settings -> what handlers get as `ctx.reference`.
@@ -56,6 +57,7 @@ class Service(msgspec.Struct, frozen=True):
     loops: tuple[Callable[[Runtime], Awaitable[int]], ...] = ()
     timers: str = ""
     stops: str = ""
+    claims: str = ""
     takes_stops: bool = False
     outbound: Callable[[Runtime], Outbound] | None = None
     references: Callable[[Any], References] | None = None

@@ -23,6 +23,8 @@ class Context(msgspec.Struct, frozen=True):
     reference: Any = None
     fresh: bool = True
     """Whether this process owns the account's lane and has read all of its stop feeds; without that nothing may be claimed."""
+    room: int = 0
+    """How many provider calls an event may still claim in the transaction that folds it; what finds no room waits for its timer."""
 
 
 class State(Protocol):

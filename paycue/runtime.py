@@ -46,6 +46,12 @@ class Outbound(Protocol):
     """Makes a service's provider calls after their claim is committed."""
 
     async def start(self) -> None: ...
+    def take(self, wanted: int) -> int:
+        """Keep room for at most so many calls that a batch may claim; how many."""
+
+    def give_back(self, taken: int) -> None:
+        """The batch's calls are handed out, or there are none."""
+
     def submit(self, calls: Sequence[Any], began: float) -> None:
         """Take committed calls; never blocks. `began`: the event loop's time before they were claimed, from which deadlines count."""
 
@@ -94,6 +100,7 @@ class Runtime:
         self.folder.fresh = self.fresh
         self.alarm = Alarm(self)
         self.outbound = service.outbound(self) if service.outbound else None
+        self.folder.claiming, self.folder.allowance = service.claims, self.outbound
         self.fatal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.timers = asyncio.Event()
         """Cleared: loops wait. A replay folds an instant's facts before its timers."""

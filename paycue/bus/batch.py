@@ -63,11 +63,12 @@ class Batch:
         *,
         began: float = 0.0,
         fresh: Callable[[int], bool] = lambda lane: True,
+        room: int = 0,
     ) -> None:
         self.now, self.loaded, self.references, self.handlers = now, loaded, references, handlers
         self.began = began
         """Of the event loop's clock, before anything was locked: what is claimed here is at least this old once it is committed."""
-        self._fresh = lru_cache(maxsize=None)(fresh)
+        self._fresh, self._room = lru_cache(maxsize=None)(fresh), room
         self.changed: dict[Key, Any] = {}
         self.events: list[Pending] = []
         self.rows: list[Owned] = []
@@ -101,7 +102,8 @@ class Batch:
                 self._fold_one(one, self.loaded[one.key])
 
     def _fold_one(self, one: Input, account: Loaded) -> None:
-        context = Context(self.now, one.tenant, one.account, one.cause, self.references.get(one.tenant), self._fresh(account.lane))
+        reference, room = self.references.get(one.tenant), self._room - len(self.calls)
+        context = Context(self.now, one.tenant, one.account, one.cause, reference, self._fresh(account.lane), room)
         try:
             decision = self.handlers[type(one.event)](account.state, one.event, context)
             self._take(one, account, decision)

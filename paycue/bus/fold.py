@@ -6,9 +6,9 @@ the commit are provider calls handed out and offsets committed; nothing here eve
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Protocol
 
 import msgspec
 from google.protobuf.message import Message
@@ -33,6 +33,13 @@ class TooMuchAtOnce(Exception):
     """A batch with more poison than the limit allows is folded in smaller pieces, so that the limit stops it early."""
 
 
+class Allowance(Protocol):
+    """How many calls may be claimed by events; a batch takes what it may need and gives it back when its calls are handed out."""
+
+    def take(self, wanted: int) -> int: ...
+    def give_back(self, taken: int) -> None: ...
+
+
 class Folding:
     """One transaction of a Folder; whoever needs to know hears of its batches when they are durable."""
 
@@ -44,15 +51,18 @@ class Folding:
         """The connection behind it, for SQL in the same transaction."""
         return self.unit.tx
 
-    async def fold(self, inputs: Sequence[Input]) -> Batch:
-        """Lock the accounts of `inputs`, fold in order, save. Raises what commands raise, Refused before anything changes."""
+    async def fold(self, inputs: Sequence[Input], room: int = 0) -> Batch:
+        """Lock the accounts of `inputs`, fold in order, save. Raises what commands raise, Refused before anything changes.
+
+        `room`: how many calls events may claim.
+        """
         folder, unit = self._folder, self.unit
         began = asyncio.get_running_loop().time()
         keys = {one.key for one in inputs if one.account}
         references = await folder.references(unit, sorted({tenant for tenant, _ in keys}))
         loaded = await unit.load(keys, folder.lane)
         # Only now: whoever held these accounts until a moment ago decided before this instant.
-        batch = Batch(folder.clock.now(), loaded, references, folder.handlers, began=began, fresh=folder.fresh)
+        batch = Batch(folder.clock.now(), loaded, references, folder.handlers, began=began, fresh=folder.fresh, room=room)
         batch.fold(list(inputs))
         await unit.save(batch.changed, batch.rows)
         if batch.events:
@@ -80,6 +90,9 @@ class Folder:
         self.on_commit: list[Callable[[Batch], None]] = []
         self.fresh: Callable[[int], bool] = lambda lane: True
         """Whether a lane is ours and its stop feeds are fresh; what handlers get as `ctx.fresh`."""
+        self.claiming: str = ""
+        """The consumer whose events may claim calls in the transaction that folds them."""
+        self.allowance: Allowance | None = None
         self._limits: dict[str, poison.Limit] = defaultdict(poison.Limit)
         self._handled = {event.DESCRIPTOR.full_name for event in handlers if hasattr(event, "DESCRIPTOR")}
         self._outbox_label = f"outbox rows of {service}"
@@ -132,13 +145,25 @@ class Folder:
         await self._fold_or_split(consumer, taken[middle:])
 
     async def _fold_lane(self, consumer: str, taken: Sequence[Taken]) -> None:
-        with metrics.BATCH_SECONDS.labels(self.service).time():
+        with metrics.BATCH_SECONDS.labels(self.service).time(), self._room(consumer, len(taken)) as room:
             async with self.transaction({one.tenant for one in taken if one.tenant}) as folding:
                 await folding.unit.lock_lanes(consumer, _ends(taken))
-                batch = await folding.fold(await inputs_of(folding.unit, taken, self.clock.now()))
+                batch = await folding.fold(await inputs_of(folding.unit, taken, self.clock.now()), room)
                 await self._bury(folding, batch)
         self._measure(taken, batch)
         self._limits[consumer].count(batch.verdicts)
+
+    @contextmanager
+    def _room(self, consumer: str, wanted: int) -> Iterator[int]:
+        """How many calls a batch of this consumer may claim, kept for it until its calls are handed out."""
+        if self.allowance is None or consumer != self.claiming:
+            yield 0
+            return
+        taken = self.allowance.take(wanted)
+        try:
+            yield taken
+        finally:
+            self.allowance.give_back(taken)
 
     async def _bury(self, folding: Folding, batch: Batch) -> None:
         if len(batch.poison) > poison.Limit.AT_LEAST:

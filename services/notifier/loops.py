@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from paycue.auth.links import sign
-from paycue.bus.batch import Input
+from paycue.bus.batch import Batch, Input
 from paycue.db.engine import TRANSIENT
 from paycue.ids import derived_id
 from paycue.observability import metrics
@@ -27,6 +27,7 @@ from services.notifier.domain.pace import Pace
 from services.notifier.domain.rendering.facts import Facts, Line
 from services.notifier.domain.rendering.reminder import render_email, render_sms
 from services.notifier.domain.rendering.self_test import self_test
+from services.notifier.domain.rows import OverdueStopRow
 from services.notifier.settings import NotifierSettings
 
 _LINK_DAYS = 90
@@ -61,7 +62,7 @@ class Sender:
         self._claimed: dict[str, str] = {}
         self._outcomes: asyncio.Queue[Input] = asyncio.Queue()
         self._recorder: asyncio.Task[None] | None = None
-        self._claiming, self._closed = asyncio.Lock(), False
+        self._claiming, self._closed, self._kept = asyncio.Lock(), False, 0
 
     async def start(self) -> None:
         """Refuse to start where a mail's headers could be forged; then open the channels."""
@@ -70,20 +71,35 @@ class Sender:
         self._channels = dict(open_channels(self._settings))
         self._paces = {name: Pace(rates[name], loop.time()) for name in self._channels}
         self._recorder = loop.create_task(self._record_outcomes(), name="notifier.outcomes")
+        self._runtime.folder.on_commit.append(_count_overdue)
 
     async def claim(self) -> int:
         """Claim what is due, as far as every channel has room: which one a message takes is known only when it is claimed."""
         async with self._claiming:
-            now = asyncio.get_running_loop().time()
-            # Without any channel every message is skipped, which takes no room.
-            room = min((pace.room(now) for pace in self._paces.values()), default=_MOST_AT_ONCE)
-            if room > 0 and not self._closed:
+            room = self._room()
+            if room > 0:
                 claimed = await self._runtime.folder.fold_due(room, self._runtime.lanes())
                 # A timer that only plans again is a movement too, for whoever waits until all has come to rest.
                 self._runtime.world.flow.add("timers", 0)
                 return claimed
         await asyncio.sleep(_PAUSE_SECONDS)
         return 0
+
+    def take(self, wanted: int) -> int:
+        """Keep room for reminders that are being folded. A replay lets nothing leave while an instant's facts are folded."""
+        taken = min(wanted, self._room()) if self._runtime.timers.is_set() else 0
+        self._kept += taken
+        return taken
+
+    def give_back(self, taken: int) -> None:
+        """What was claimed is counted by its calls from now on."""
+        self._kept -= taken
+
+    def _room(self) -> int:
+        """Calls that may be claimed now, as far as every channel has room. Without any channel messages are skipped, which takes none."""
+        now = asyncio.get_running_loop().time()
+        room = min((pace.room(now) for pace in self._paces.values()), default=_MOST_AT_ONCE)
+        return 0 if self._closed else max(0, room - self._kept)
 
     def submit(self, calls: Sequence[Send | Find], began: float) -> None:
         """Begin calls whose claims are committed. A process that was frozen since they `began` finds their time over."""
@@ -229,3 +245,10 @@ class Sender:
                 for one in inputs:
                     await self._record([one])
                 return
+
+
+def _count_overdue(batch: Batch) -> None:
+    """Stops that have become somebody's business with this batch."""
+    overdue = sum(isinstance(owned.row, OverdueStopRow) and owned.row.resolved_at is None for owned in batch.rows)
+    if overdue:
+        metrics.STOPS_OVERDUE.inc(overdue)

@@ -37,6 +37,7 @@ SERVICE = Service(
     loops=(send_due,),
     timers="notifier.stops",
     stops="notifier.stops",
+    claims="notifier",
     outbound=Sender,
     references=references,
 )

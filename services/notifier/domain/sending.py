@@ -30,6 +30,14 @@ _DEAD_MAILBOX = ("_5.1.1", "_5.1.2", "_5.1.3", "_5.1.6", "_5.1.10", "_5.2.1")
 _REFUSED = ("opted_out", "twilio_21610")
 
 
+def receive(draft: Draft, message: Message) -> None:
+    """A new message: judged at once if a call may be claimed now, else when its timer fires."""
+    if draft.ctx.fresh and draft.ctx.room > 0:
+        _try(draft, message)
+    else:
+        draft.put(message)
+
+
 def attend(draft: Draft) -> None:
     """Do what is due: claim what may leave, end what may not, look for calls whose outcome nobody recorded."""
     draft.gate, overdue = mark_overdue(draft.gate, draft.now)

@@ -34,6 +34,12 @@ class Calls:
     async def start(self) -> None:
         self.log.append("start")
 
+    def take(self, wanted: int) -> int:
+        return 0
+
+    def give_back(self, taken: int) -> None:
+        """Nothing was taken."""
+
     def submit(self, calls: Sequence[Any], began: float) -> None:
         self.log += [call.number for call in calls]
 

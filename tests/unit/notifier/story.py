@@ -96,6 +96,7 @@ class Story:
 
     def __init__(self, facts: Iterable[Any] = (), *, standing: Standing = STANDING) -> None:
         self.gate, self.now, self.standing = Gate(), NOW, standing
+        self.room, self.fresh = 0, True
         self.events, self.rows, self.calls, self.told = list[Any](), list[Any](), list[Any](), 0
         for fact in facts:
             self.tell(fact)
@@ -103,7 +104,7 @@ class Story:
     def tell(self, fact: Any, cause: str = "") -> Decision[Gate]:
         """Fold one event or command; without a cause of its own it is told under a new one each time."""
         self.told += 1
-        ctx = Context(self.now, "acme", "a1", cause or f"cause-{self.told}", self.standing)
+        ctx = Context(self.now, "acme", "a1", cause or f"cause-{self.told}", self.standing, self.fresh, self.room)
         decision: Decision[Gate] = HANDLERS[type(fact)](self.gate, fact, ctx)
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(decision.state), type=Gate) == decision.state
         self.gate = decision.state

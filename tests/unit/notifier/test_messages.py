@@ -10,7 +10,23 @@ from paycue.decision import Refused, TimerFired
 from services.notifier.domain.commands import CallFound, OptIn, OptOut, Resend, SetContactPoint
 from services.notifier.domain.gate import EVERYTHING
 from services.notifier.domain.rows import AttemptRow, ConsentRow, MessageRow, ReportRow
-from tests.unit.notifier.story import EMAIL, LEASE, MAIL, NOW, OTHER_MAIL, PHONE, SMS, STANDING, Story, account, balance, due, item, sent
+from tests.unit.notifier.story import (
+    EMAIL,
+    LEASE,
+    MAIL,
+    NOW,
+    OTHER_MAIL,
+    PHONE,
+    SMS,
+    STANDING,
+    Story,
+    account,
+    balance,
+    due,
+    item,
+    money,
+    sent,
+)
 
 
 def test_a_reminder_that_comes_again_is_one_message_before_and_after_its_end() -> None:
@@ -20,6 +36,46 @@ def test_a_reminder_that_comes_again_is_one_message_before_and_after_its_end() -
     assert len(story.timers().sends()) == 1
     assert story.outcomes() == ["sent"]
     assert [row.status for row in story.wrote(MessageRow)] == ["pending", "claimed", "sent"]
+
+
+def with_room(*facts: object) -> Story:
+    """An account of which a reminder may be claimed as soon as it is folded."""
+    story = Story([account(MAIL), *facts])
+    story.room = 1
+    return story
+
+
+def test_a_reminder_that_may_leave_is_claimed_in_the_decision_that_takes_it_in() -> None:
+    story = with_room()
+    story.tell(due())
+    assert [row.status for row in story.wrote(MessageRow)] == ["claimed"]
+    assert len(story.sends()) == 1
+    story.tell(due())
+    assert len(story.timers().sends()) == 1
+
+
+def test_a_reminder_that_finds_a_stop_waits_although_there_is_room() -> None:
+    story = with_room(money("p1", "i1"))
+    story.tell(due())
+    assert story.message().waiting
+    assert story.sends() == []
+
+
+def test_while_a_stop_feed_is_stale_nothing_is_claimed_and_the_message_says_why() -> None:
+    story = with_room()
+    story.fresh = False
+    story.tell(due())
+    assert story.at(5).sends() == []
+    assert story.wrote(MessageRow)[-1].reason == "stop_feed_stale"
+    story.fresh = True
+    assert len(story.at(20).sends()) == 1
+
+
+def test_a_message_that_was_never_safe_to_send_expires_for_that_reason() -> None:
+    story = Story([account(MAIL)])
+    story.fresh = False
+    story.tell(due(until=timedelta(seconds=30)))
+    assert story.at(60).outcomes() == ["expired stop_feed_stale"]
 
 
 def test_a_reminder_too_old_for_its_mark_is_taken_for_a_replay() -> None:
