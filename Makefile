@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev python demo up test check proto lock clean
+.PHONY: help setup setup-dev python demo up test check prove proto lock clean
 
 help: ## list the targets
 	@echo "paycue: reminders of what is owed, on Kafka and PostgreSQL. Needs Python 3.11 or newer and nothing else."
@@ -37,6 +37,9 @@ check: setup-dev ## lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+prove: setup-dev ## try the promises: SEEDS, DAYS (simulation), KILLS, RACES (real processes), SEED; 0 leaves a part out
+	$(BIN)/python -m tests.prove $(foreach name,SEEDS DAYS KILLS RACES SEED,$(if $($(name)),$(name)=$($(name))))
 
 proto: setup-dev ## check the contracts; generate code, topics, AsyncAPI and OpenAPI
 	$(BIN)/python -m tools.generate_contracts
