@@ -230,7 +230,6 @@ async def test_nothing_is_committed_before_it_is_folded(ground: Ground) -> None:
     await bus.publish(records(3))
     await ground.lanes(bus, Recorder(hold))
     await folding.wait()
-    await asyncio.sleep(0.1)
     early = ground.flow.committed.get(("g", TOPIC, 0), 0)
     go_on.set()
     assert early == 0

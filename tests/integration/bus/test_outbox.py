@@ -7,7 +7,7 @@ import pytest
 
 from paycue.bus.bus import BusError
 from paycue.bus.envelope import Outgoing, Record, decode
-from paycue.bus.feeds import BEAT_KEY
+from paycue.bus.feeds import BEAT_KEY, BEAT_SECONDS
 from paycue.bus.intake import event_input
 from paycue.bus.memory import MemoryBus
 from paycue.bus.outbox import Relay
@@ -136,8 +136,27 @@ async def test_a_beat_stands_behind_everything_that_waited(till: Till, monkeypat
     assert [record.key for record in sent(till)] == [b"acme:a"] * 5 + [BEAT_KEY]
 
 
-async def test_trouble_backs_off_and_what_waits_is_sent_afterwards(till: Till) -> None:
+async def test_a_relay_that_was_held_up_while_it_sent_looks_again_before_it_beats(till: Till) -> None:
     class Slow(MemoryBus):
+        """Takes more than a second, in which another event is decided."""
+
+        async def publish(self, records: Sequence[Outgoing]) -> None:
+            if not sent(till):
+                await till.fold(till.record("2"))
+                await asyncio.sleep(BEAT_SECONDS + 0.05)
+            await till.bus.publish(records)
+
+    await till.fold(till.record("1"))
+    relay = Relay("scheduler", till.store, Slow(till.flow, 1), till.clock, till.flow)
+    relaying = asyncio.ensure_future(relay.run())
+    await until(lambda: any(record.key == BEAT_KEY for record in sent(till)))
+    relay.stop()
+    await relaying
+    assert [record.key for record in sent(till)] == [b"acme:a", b"acme:a", BEAT_KEY]
+
+
+async def test_trouble_backs_off_and_what_waits_is_sent_afterwards(till: Till) -> None:
+    class Refusing(MemoryBus):
         refusals = 1
 
         async def publish(self, records: Sequence[Outgoing]) -> None:
@@ -147,7 +166,7 @@ async def test_trouble_backs_off_and_what_waits_is_sent_afterwards(till: Till) -
             await till.bus.publish(records)
 
     await till.fold(till.record("1"))
-    relay = Relay("till", till.store, Slow(till.flow, 1), till.clock, till.flow)
+    relay = Relay("till", till.store, Refusing(till.flow, 1), till.clock, till.flow)
     running = asyncio.ensure_future(relay.run())
     await until(lambda: len(sent(till)) == 1)
     relay.stop()

@@ -154,15 +154,35 @@ async def test_a_raw_return_does_not_open_the_gate(notifier: Notifier, inbox: Lo
 
 
 async def test_what_is_due_on_a_lane_that_another_process_owns_is_left_to_it(notifier: Notifier, inbox: LocalInbox) -> None:
-    inbox.fail(SmtpFault("rcpt", "451 4.7.1 greylisted"))
-    await notifier.publish(account(MAIL), due())
-    lane = notifier.runtime.folder.lane(("acme", "a1"))
+    ours = next(name for name in map(str, range(100)) if notifier.runtime.folder.lane(("acme", name)) == 0)
+    inbox.fail(SmtpFault("rcpt", "451 4.7.1 greylisted", times=2))
+    await notifier.publish(account(MAIL), due(), of(ours, account(MAIL)), of(ours, due(key="r2")))
     members = [await other_member(notifier, "notifier.stops") for _ in range(notifier.bus.partitions(BEATING[0]) - 1)]
-    assert lane not in notifier.runtime.lanes()
+    assert notifier.runtime.lanes() == {0}
     notifier.clock.set(notifier.clock.now() + timedelta(seconds=30))
-    await asyncio.sleep(0.5)
-    assert inbox.count == 0
+    await inbox.wait_for(1)
+    assert (await notifier.story("r2", ours))["status"] in ("claimed", "sent")
+    assert (await notifier.story())["status"] == "pending"
+    for member in members:
+        await member.stop()
+    await notifier.settle()
+    assert inbox.count == 2
+
+
+async def test_a_reminder_on_a_lane_that_another_process_owns_is_not_claimed_when_it_comes(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.publish(account(MAIL))
+    members = [await other_member(notifier, "notifier.stops") for _ in range(notifier.bus.partitions(BEATING[0]) - 1)]
+    await notifier.bus.publish([notifier._record(due(), "due-1")])
+    while not (await notifier.client.get("/v1/creditors/acme/messages")).json()["items"]:
+        await asyncio.sleep(0.02)
+    assert [attempt["what"] for attempt in (await notifier.story())["attempts"]] == []
     for member in members:
         await member.stop()
     await notifier.settle()
     assert inbox.count == 1
+
+
+def of(account_id: str, event: Any) -> Any:
+    """The same about another account."""
+    event.account_id = account_id
+    return event

@@ -1,8 +1,7 @@
 """Of two schedulers each fires the timers of its own lanes, and takes over those of one that leaves."""
 
-import asyncio
-
 from paycue.events.v1.reminder_pb2 import ReminderDue
+from tests.integration.bus.ground import until
 from tests.integration.scheduler.facts import issued, registered
 from tests.integration.world import Running, other_member
 
@@ -17,7 +16,7 @@ async def test_the_timers_of_a_lane_fire_at_its_owner_alone(scheduler: Running) 
     due = await scheduler.next_due()
     assert due is not None
     scheduler.clock.set(due)
-    await asyncio.sleep(0.5)
+    await until(lambda: any(event.account_id in mine for event in scheduler.said(ReminderDue)))
     assert {event.account_id for event in scheduler.said(ReminderDue)} == mine
     await other.stop()
     await scheduler.settle()
