@@ -11,6 +11,8 @@ class Receipt(msgspec.Struct, frozen=True):
     stop_id: str
     kind: str
     """`payment`, `dispute`, `credit_note`, `pause` or `opt_out`."""
+    cause: str
+    """What it was, such as `payment:P-5001`."""
     invoice_ids: str
     """A JSON array; empty: the whole account."""
     accepted_at: datetime

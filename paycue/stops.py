@@ -31,6 +31,7 @@ class ReceiptOut(BaseModel):
 
     stop_id: str
     kind: str = Field(description="`payment`, `dispute`, `credit_note`, `pause` or `opt_out`.")
+    cause: str = Field(description="What it was, such as `payment:P-5001` or `opt_out:person`.")
     invoice_ids: list[str] = Field(description="What it stopped; none: the whole account.")
     accepted_at: datetime = Field(description="When the gate was closed.")
     effective_at: datetime = Field(description="When every call claimed before that had ended, or was given up waiting for after 5 s.")
@@ -43,6 +44,7 @@ class ReceiptOut(BaseModel):
         return cls(
             stop_id=receipts[0].stop_id,
             kind=receipts[0].kind,
+            cause=receipts[0].cause,
             invoice_ids=sorted({key for each in receipts for key in json.loads(each.invoice_ids)}),
             accepted_at=min(each.accepted_at for each in receipts),
             effective_at=max(each.effective_at for each in receipts),

@@ -20,6 +20,7 @@ from paycue.bus.envelope import MAX_VALUE, Outgoing
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.kafka_consumer import KafkaConsumer, stop_within
 from paycue.bus.topics import Topic, topics
+from paycue.ids import new_id
 from paycue.settings import KernelSettings
 
 _PUBLISH_SECONDS = 15
@@ -67,7 +68,8 @@ class KafkaBus:
         security: Mapping[str, Any] | None = None,
     ) -> None:
         self.servers, self.flow, self.prefix = servers, flow, prefix
-        self.client = {"bootstrap_servers": servers, **(security or {})}
+        # One name for a whole process: the range assignor sorts members by it, so every group gives a process the same lanes.
+        self.client = {"bootstrap_servers": servers, "client_id": f"paycue-{new_id()}", **(security or {})}
         self._partitions, self._replication = partitions, replication
         self._producer: AIOKafkaProducer | None = None
         self._building = asyncio.Lock()

@@ -80,6 +80,7 @@ def _row(event: Any) -> Owned:
     receipt = Receipt(
         stop_id=event.stop_id,
         kind=stop_pb2.StopKind.Name(event.kind).removeprefix("STOP_KIND_").lower(),
+        cause=event.cause,
         invoice_ids=json.dumps([*event.invoice_ids]),
         accepted_at=accepted_at,
         effective_at=effective_at,

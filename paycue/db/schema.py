@@ -124,7 +124,8 @@ def _http_tables(schema: str) -> list[str]:
         )""",
         *tenant_policy(schema, "idempotency"),
         f"""create table {schema}.stop_receipt (
-            tenant_id text collate "C" not null, account_id text collate "C" not null, stop_id text not null, kind text not null,
+            tenant_id text collate "C" not null, account_id text collate "C" not null,
+            stop_id text not null, kind text not null, cause text not null,
             invoice_ids text not null, accepted_at timestamptz not null, effective_at timestamptz not null,
             calls_in_flight text not null, none_started_after timestamptz not null, primary key (tenant_id, stop_id, account_id, kind)
         )""",

@@ -61,6 +61,7 @@ COMMANDS = _counter("commands", "Commands of the API by outcome: applied, replay
 
 # Sending.
 SENDS = _counter("sends", "Messages by what became of them: sent, failed, unknown, expired, skipped.", "channel", "outcome")
+STOPS_OVERDUE = _counter("stops_overdue", "Stops by raw facts that no service resolved within an hour.")
 STOP_FEED_AGE = _gauge(
     "stop_feed_age_seconds", "How old is what a stop feed told; over 30 nothing leaves.", *("service", "topic", "partition")
 )

@@ -35,7 +35,7 @@ def account_registered(gate: Gate, event: account_pb2.AccountRegistered, ctx: Co
 def account_state(gate: Gate, event: account_pb2.AccountState, ctx: Context) -> Gated:
     draft = _changed(gate, stops.set_paused(gate, event.version, event.paused, tuple(event.paused_invoice_ids)), ctx)
     if event.stop_id:
-        draft.close(StopTold(event.stop_id, "pause", "scheduler", () if event.paused else tuple(event.paused_invoice_ids)))
+        draft.close(StopTold(event.stop_id, "pause", "", "scheduler", () if event.paused else tuple(event.paused_invoice_ids)))
     return draft.decision()
 
 
@@ -43,7 +43,7 @@ def payment_received(gate: Gate, event: payment_pb2.PaymentReceived, ctx: Contex
     """Money in sight closes the gate for the invoices it names, or for the whole account."""
     cause, invoice_ids = stops.cause_of("payment", event.payment_id, ctx.cause), tuple(event.invoice_ids)
     draft = _changed(gate, stops.raise_stop(gate, cause, invoice_ids, ctx.now), ctx)
-    draft.close(StopTold(ctx.cause, "payment", invoice_ids=invoice_ids))
+    draft.close(StopTold(ctx.cause, "payment", event.payment_id, invoice_ids=invoice_ids))
     return draft.decision()
 
 
@@ -55,14 +55,14 @@ def payment_applied(gate: Gate, event: payment_pb2.PaymentApplied, ctx: Context)
     after = stops.resolve_stop(after, stops.cause_of("payment", event.payment_id, event.cause_id), ctx.now)
     draft = _changed(gate, after, ctx)
     paid = tuple(part.invoice_id for part in (*event.allocations, *event.reserved))
-    draft.close(StopTold(event.cause_id, "payment", "payments", paid))
+    draft.close(StopTold(event.cause_id, "payment", event.payment_id, "payments", paid))
     return draft.decision()
 
 
 def credit_note_applied(gate: Gate, event: payment_pb2.CreditNoteApplied, ctx: Context) -> Gated:
     """The balances that follow from it came before: nothing is left but to acknowledge it."""
     draft = Draft(gate, ctx)
-    draft.close(StopTold(event.cause_id, "credit_note", "payments", (event.invoice_id,)))
+    draft.close(StopTold(event.cause_id, "credit_note", event.credit_note_id, "payments", (event.invoice_id,)))
     return draft.decision()
 
 
@@ -86,7 +86,7 @@ def dispute_raised(gate: Gate, event: dispute_pb2.DisputeRaised, ctx: Context) -
     """A dispute in sight closes the gate for its invoice."""
     cause = stops.cause_of("dispute", event.dispute_id, ctx.cause)
     draft = _changed(gate, stops.raise_stop(gate, cause, (event.invoice_id,), ctx.now), ctx)
-    draft.close(StopTold(ctx.cause, "dispute", invoice_ids=(event.invoice_id,)))
+    draft.close(StopTold(ctx.cause, "dispute", event.dispute_id, invoice_ids=(event.invoice_id,)))
     return draft.decision()
 
 
@@ -94,7 +94,7 @@ def dispute_registered(gate: Gate, event: dispute_pb2.DisputeRegistered, ctx: Co
     after = stops.set_hold(gate, Hold(event.dispute_id, event.invoice_id, event.version, open=True, credits=False, at=ctx.now))
     after = stops.resolve_stop(after, stops.cause_of("dispute", event.dispute_id, event.cause_id), ctx.now)
     draft = _changed(gate, after, ctx)
-    draft.close(StopTold(event.cause_id, "dispute", "disputes", (event.invoice_id,)))
+    draft.close(StopTold(event.cause_id, "dispute", event.dispute_id, "disputes", (event.invoice_id,)))
     return draft.decision()
 
 
@@ -172,7 +172,7 @@ def opt_out(gate: Gate, event: commands.OptOut, ctx: Context) -> Gated:
     if not gate.opted_out(key) and (event.basis != "reply" or heard is not gate.marks):
         sending.suppress(draft, event.address, "opted_out")
         draft.rows.append(ConsentRow(ctx.now, key, event.channel, False, event.basis, event.evidence))
-    draft.close(StopTold(ctx.cause, "opt_out", fence.OWN), key)
+    draft.close(StopTold(ctx.cause, "opt_out", event.basis, fence.OWN), key)
     return draft.decision(answer)
 
 

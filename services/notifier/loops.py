@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from paycue.auth.links import sign
-from paycue.bus.batch import Input
+from paycue.bus.batch import Batch, Input
 from paycue.db.engine import TRANSIENT
 from paycue.ids import derived_id
 from paycue.observability import metrics
@@ -27,6 +27,7 @@ from services.notifier.domain.pace import Pace
 from services.notifier.domain.rendering.facts import Facts, Line
 from services.notifier.domain.rendering.reminder import render_email, render_sms
 from services.notifier.domain.rendering.self_test import self_test
+from services.notifier.domain.rows import OverdueStopRow
 from services.notifier.settings import NotifierSettings
 
 _LINK_DAYS = 90
@@ -70,6 +71,7 @@ class Sender:
         self._channels = dict(open_channels(self._settings))
         self._paces = {name: Pace(rates[name], loop.time()) for name in self._channels}
         self._recorder = loop.create_task(self._record_outcomes(), name="notifier.outcomes")
+        self._runtime.folder.on_commit.append(_count_overdue)
 
     async def claim(self) -> int:
         """Claim what is due, as far as every channel has room: which one a message takes is known only when it is claimed."""
@@ -243,3 +245,10 @@ class Sender:
                 for one in inputs:
                     await self._record([one])
                 return
+
+
+def _count_overdue(batch: Batch) -> None:
+    """Stops that have become somebody's business with this batch."""
+    overdue = sum(isinstance(owned.row, OverdueStopRow) and owned.row.resolved_at is None for owned in batch.rows)
+    if overdue:
+        metrics.STOPS_OVERDUE.inc(overdue)

@@ -26,11 +26,12 @@ STOP_KIND_PAUSE: StopKind
 STOP_KIND_OPT_OUT: StopKind
 
 class StopReceipt(_message.Message):
-    __slots__ = ("tenant_id", "account_id", "stop_id", "kind", "taken_by", "invoice_ids", "accepted_at", "effective_at", "calls_in_flight", "none_started_after")
+    __slots__ = ("tenant_id", "account_id", "stop_id", "kind", "cause", "taken_by", "invoice_ids", "accepted_at", "effective_at", "calls_in_flight", "none_started_after")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     STOP_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
     TAKEN_BY_FIELD_NUMBER: _ClassVar[int]
     INVOICE_IDS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -41,10 +42,11 @@ class StopReceipt(_message.Message):
     account_id: str
     stop_id: str
     kind: StopKind
+    cause: str
     taken_by: str
     invoice_ids: _containers.RepeatedScalarFieldContainer[str]
     accepted_at: _timestamp_pb2.Timestamp
     effective_at: _timestamp_pb2.Timestamp
     calls_in_flight: _containers.RepeatedScalarFieldContainer[str]
     none_started_after: _timestamp_pb2.Timestamp
-    def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., stop_id: _Optional[str] = ..., kind: _Optional[_Union[StopKind, str]] = ..., taken_by: _Optional[str] = ..., invoice_ids: _Optional[_Iterable[str]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., calls_in_flight: _Optional[_Iterable[str]] = ..., none_started_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., stop_id: _Optional[str] = ..., kind: _Optional[_Union[StopKind, str]] = ..., cause: _Optional[str] = ..., taken_by: _Optional[str] = ..., invoice_ids: _Optional[_Iterable[str]] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., calls_in_flight: _Optional[_Iterable[str]] = ..., none_started_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -51,6 +51,7 @@ def receipt_event(tenant: str, account: str, closure: Closure, now: datetime) ->
         account_id=account,
         stop_id=told.stop_id,
         kind=_KINDS[told.kind],  # type: ignore[arg-type]
+        cause=told.cause,
         taken_by=told.taken_by,
         invoice_ids=told.invoice_ids,
         accepted_at=closure.accepted_at,
@@ -63,7 +64,7 @@ def receipt_event(tenant: str, account: str, closure: Closure, now: datetime) ->
 def receipt_row(closure: Closure, now: datetime) -> Receipt:
     """The acknowledgement of a stop that this service took, as it answers with it."""
     told, calls, started = closure.told, json.dumps(closure.calls), min(closure.not_after, now)
-    return Receipt(told.stop_id, told.kind, json.dumps(told.invoice_ids), closure.accepted_at, now, calls, started)
+    return Receipt(told.stop_id, told.kind, told.cause, json.dumps(told.invoice_ids), closure.accepted_at, now, calls, started)
 
 
 def _under_way(message: Message, now: datetime, standing: Standing) -> bool:

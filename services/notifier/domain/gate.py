@@ -68,10 +68,17 @@ class StopTold(msgspec.Struct, frozen=True, array_like=True):
     """Of a fact on a topic its event id, of a request its command's."""
     kind: str
     """`payment`, `dispute`, `credit_note`, `pause` or `opt_out`."""
+    name: str
+    """Of what stopped, such as the payment's id; empty: a pause has none."""
     taken_by: str = ""
     """The service that took the request; empty: a fact of an ERP."""
     invoice_ids: tuple[str, ...] = ()
     """Empty: the whole account."""
+
+    @property
+    def cause(self) -> str:
+        """What it was, such as `payment:P-5001` or `pause`."""
+        return f"{self.kind}:{self.name}" if self.name else self.kind
 
 
 class Closure(msgspec.Struct, frozen=True, array_like=True):

@@ -9,7 +9,7 @@ import pytest
 from paycue.bus.bus import BusError
 from paycue.bus.envelope import Record
 from paycue.bus.poison import TooMuchPoison
-from tests.integration.bus.ground import OTHER, TOPIC, Ground, Recorder, numbers, read, records, until
+from tests.integration.bus.ground import OTHER, PARTITIONS, TOPIC, Ground, Recorder, numbers, read, records, until
 
 # Of the Java client's own tests (UtilsTest.testMurmur2).
 JAVA = {
@@ -262,3 +262,18 @@ async def test_stopping_without_work_is_quick(ground: Ground) -> None:
     await consumer.stop()
     async with asyncio.timeout(3):
         await task
+
+
+async def test_a_member_knows_how_far_it_has_read_and_the_end_only_when_a_fetch_has_told_it(ground: Ground) -> None:
+    bus = await ground.bus()
+    member = await ground.member(bus)
+    await bus.publish(records(3))
+    await read(member, 3)
+    ends: dict[int, int] = {}
+    async with asyncio.timeout(10):
+        while len(ends) < PARTITIONS:
+            await member.poll(10)
+            seen = await member.progress()
+            ends |= {tp[1]: each.end for tp, each in seen.items() if each.end is not None}
+    assert (seen[TOPIC, 0].position, ends[0]) == (3, 3)
+    assert (seen[TOPIC, 1].position, ends[1]) == (0, 0)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 
+import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -113,6 +114,8 @@ async def test_nothing_hangs_when_the_broker_stops_answering(
     pid = kafka._kafka.program._process.pid
     os.kill(pid, signal.SIGSTOP)
     try:
+        # A busy machine takes a while to stop every thread.
+        await until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
         async with asyncio.timeout(8):
             with pytest.raises(BusError, match="were not acknowledged"):
                 await bus.publish(records(1))
@@ -121,3 +124,11 @@ async def test_nothing_hangs_when_the_broker_stops_answering(
             await bus.stop()
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_process_is_given_the_same_lanes_in_every_group(kafka_ground: Ground) -> None:
+    buses = [await kafka_ground.bus() for _ in range(2)]
+    # The second process comes first in the second group.
+    members = {group: [await kafka_ground.member(bus, group) for bus in order] for group, order in (("g", buses), ("h", buses[::-1]))}
+    await until(lambda: all(len(member.assigned()) == 1 for group in members.values() for member in group))
+    assert [member.assigned() for member in members["g"]] == [member.assigned() for member in members["h"][::-1]]

@@ -22,7 +22,7 @@ def test_a_stop_with_nothing_under_way_is_acknowledged_in_the_same_decision() ->
     story = Story([account(MAIL)])
     story.tell(money("p1", "i1"), "event-9")
     (receipt,) = story.receipts()
-    assert (receipt.stop_id, receipt.kind, receipt.taken_by) == ("event-9", stop_pb2.STOP_KIND_PAYMENT, "")
+    assert (receipt.stop_id, receipt.kind, receipt.cause, receipt.taken_by) == ("event-9", stop_pb2.STOP_KIND_PAYMENT, "payment:p1", "")
     assert [*receipt.invoice_ids] == ["i1"]
     assert not receipt.calls_in_flight
     assert seconds(story) == 0
