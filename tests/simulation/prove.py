@@ -29,11 +29,15 @@ class Proof(msgspec.Struct, frozen=True):
     seconds: float
 
     @property
-    def holds(self) -> bool:
+    def good(self) -> bool:
+        """Whether every invariant held in every seed."""
         return not self.failed
 
-    def table(self) -> list[tuple[str, str]]:
-        """The rows of the table that a proof ends with: what, how many."""
+    def text(self) -> str:
+        """The table that a proof ends with."""
+        return "\n".join(f"{what:<28} {how_many:>20}" for what, how_many in self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
         broken = Counter(violation.invariant for outcome in self.failed for violation in outcome.violations)
         rows = [("simulated seeds", f"{self.seeds:,} of {self.days} days"), ("failed seeds", f"{len(self.failed):,}")]
         rows += [(f"  {invariant}", f"{count:,}") for invariant, count in sorted(broken.items())]
@@ -100,9 +104,8 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"SEED={first} {outcome.digest} {'; '.join(map(str, outcome.violations)) or 'everything holds'}")
         return 1 if outcome.violations else 0
     proof = prove(int(told["SEEDS"]), days, first, _say)
-    for what, how_many in proof.table():
-        _say(f"{what:<28} {how_many:>20}")
-    return 0 if proof.holds else 1
+    _say(proof.text())
+    return 0 if proof.good else 1
 
 
 def _say(line: str) -> None:
