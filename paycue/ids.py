@@ -6,6 +6,8 @@ A derived id is a UUIDv8 (RFC 9562, 5.8): 48 bits of its moment in milliseconds,
 import hashlib
 import re
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -15,9 +17,22 @@ TENANT = re.compile(r"[a-z0-9-]{1,32}")
 ACCOUNT = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 
 
+_sources: list[Callable[[], UUID]] = [uuid7]
+
+
 def new_id() -> str:
     """A fresh UUIDv7, time-ordered."""
-    return str(uuid7())
+    return str(_sources[-1]())
+
+
+@contextmanager
+def drawn_from(source: Callable[[], UUID]) -> Iterator[None]:
+    """Fresh ids come from `source` meanwhile: a simulation draws them from its seed."""
+    _sources.append(source)
+    try:
+        yield
+    finally:
+        _sources.remove(source)
 
 
 def new_secret() -> str:
