@@ -5,12 +5,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev python demo up test check proto lock clean
+.PHONY: help setup setup-dev python demo up test check prove prove-sabotage proto lock clean
 
 help: ## list the targets
 	@echo "paycue: reminders of what is owed, on Kafka and PostgreSQL. Needs Python 3.11 or newer and nothing else."
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: python ## set up .venv with the locked packages, and the local servers; afterwards the command is .venv/bin/paycue
 	@$(PYTHON) tools/set_up.py run
@@ -33,10 +33,16 @@ up: setup ## start PostgreSQL, Kafka, the services and the local inbox; Ctrl-C s
 test: setup-dev ## run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+prove-sabotage: setup-dev ## break a copy of the code in every way of tests/sabotage/list.yaml and show which test notices
+	@$(BIN)/python -m tests.sabotage
+
 check: setup-dev ## lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+prove: setup-dev ## try the promises: SEEDS, DAYS (simulation), KILLS, RACES (real processes), SEED; 0 leaves a part out
+	$(BIN)/python -m tests.prove $(foreach name,SEEDS DAYS KILLS RACES SEED,$(if $($(name)),$(name)=$($(name))))
 
 proto: setup-dev ## check the contracts; generate code, topics, AsyncAPI and OpenAPI
 	$(BIN)/python -m tools.generate_contracts

@@ -6,8 +6,11 @@ A derived id is a UUIDv8 (RFC 9562, 5.8): 48 bits of its moment in milliseconds,
 import hashlib
 import re
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -16,9 +19,22 @@ _VARIANT = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"
 ACCOUNT = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 
 
+_sources: list[Callable[[], UUID]] = [uuid7]
+
+
 def new_id() -> str:
     """A fresh UUIDv7, time-ordered."""
-    return str(uuid7())
+    return str(_sources[-1]())
+
+
+@contextmanager
+def drawn_from(source: Callable[[], UUID]) -> Iterator[None]:
+    """Fresh ids come from `source` meanwhile: a simulation draws them from its seed."""
+    _sources.append(source)
+    try:
+        yield
+    finally:
+        _sources.remove(source)
 
 
 def new_secret() -> str:

@@ -92,6 +92,9 @@ class KernelSettings(BaseSettings):
     )
     kafka_username: str | None = Field(default=None, description="the user of a sasl_* security")
     kafka_password: str | None = secret_field("the password of a sasl_* security", default=None)
+    kafka_session_seconds: float = Field(
+        default=10.0, ge=1, le=300, description="how long a member that died holds its partitions, 1 to 300; the brokers set bounds too"
+    )
     kafka_ca_file: str | None = Field(default=None, description="a PEM file of the certificates that brokers are checked against")
     secret: Annotated[str, AfterValidator(strong_secret)] = secret_field(
         "at least 32 random characters that sign links, such as `openssl rand -hex 32` prints"

@@ -18,7 +18,7 @@ from aiokafka.partitioner import murmur2
 from paycue.bus.bus import BusError, Consumer, Fence
 from paycue.bus.envelope import MAX_VALUE, Outgoing
 from paycue.bus.flow import Flow, TopicPartition
-from paycue.bus.kafka_consumer import KafkaConsumer, stop_within
+from paycue.bus.kafka_consumer import SESSION_SECONDS, KafkaConsumer, stop_within
 from paycue.bus.topics import Topic, topics
 from paycue.ids import new_id
 from paycue.settings import KernelSettings
@@ -54,7 +54,7 @@ class KafkaBus:
     """A cluster at `servers` (host:port, comma-separated).
 
     `prefix` stands before every topic and group, so that a replay on a shared cluster keeps to itself; `partitions` and
-    `replication` are for topics this bus creates.
+    `replication` are for topics this bus creates; a member that died holds its partitions for `session_seconds`.
     """
 
     def __init__(
@@ -66,11 +66,12 @@ class KafkaBus:
         partitions: int | None = None,
         replication: int = -1,
         security: Mapping[str, Any] | None = None,
+        session_seconds: float = SESSION_SECONDS,
     ) -> None:
         self.servers, self.flow, self.prefix = servers, flow, prefix
         # One name for a whole process: the range assignor sorts members by it, so every group gives a process the same lanes.
         self.client = {"bootstrap_servers": servers, "client_id": f"paycue-{new_id()}", **(security or {})}
-        self._partitions, self._replication = partitions, replication
+        self._partitions, self._replication, self._session_seconds = partitions, replication, session_seconds
         self._producer: AIOKafkaProducer | None = None
         self._building = asyncio.Lock()
         self._counts: dict[str, int] = {}
@@ -190,7 +191,7 @@ class KafkaBus:
 
     def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> Consumer:
         self.flow.subscribe(group, topics)
-        return KafkaConsumer(self.client, self.prefix, self.flow, group, topics, before_revoke)
+        return KafkaConsumer(self.client, self.prefix, self.flow, group, topics, before_revoke, self._session_seconds)
 
     async def stop(self) -> None:
         if self._producer is not None:

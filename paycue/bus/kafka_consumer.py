@@ -9,6 +9,7 @@ from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -19,7 +20,9 @@ from paycue.bus.envelope import Record
 from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
 
+SESSION_SECONDS = 10.0
 _STOP_SECONDS = 5
+log = structlog.get_logger(__name__)
 _ANSWER_SECONDS = 5
 _VALUE = itemgetter(1)
 
@@ -29,8 +32,6 @@ CONSUMER: dict[str, Any] = {
     "isolation_level": "read_committed",
     "partition_assignment_strategy": (RangePartitionAssignor,),
     "rebalance_timeout_ms": 60_000,
-    "session_timeout_ms": 10_000,
-    "heartbeat_interval_ms": 3_000,
     "max_poll_interval_ms": 300_000,
     # A first fetch that waits hides in every latency figure; an idle partition costs a request every 100 ms.
     "fetch_max_wait_ms": 100,
@@ -38,16 +39,21 @@ CONSUMER: dict[str, Any] = {
 }
 
 
+def session(seconds: float) -> dict[str, int]:
+    """How long a member that died holds its partitions: nobody else reads them meanwhile. Three heartbeats may be lost."""
+    return {"session_timeout_ms": int(seconds * 1000), "heartbeat_interval_ms": int(seconds * 300)}
+
+
 async def stop_within(client: Any) -> None:
     """Stop a producer or consumer: `stop()` hangs while the broker is down, and then never gets to closing its connections."""
     try:
         async with asyncio.timeout(_STOP_SECONDS):
             await client.stop()
-    except (TimeoutError, KafkaError):
+    except (TimeoutError, KafkaError, RuntimeError):
         parts = (getattr(client, name, None) for name in ("_sender", "_fetcher", "client", "_client"))
         for part in parts:
             if part is not None:
-                with suppress(TimeoutError, KafkaError):
+                with suppress(TimeoutError, KafkaError, RuntimeError):
                     async with asyncio.timeout(1):
                         await part.close()
 
@@ -72,7 +78,14 @@ class KafkaConsumer:
     """A member of a Kafka consumer group."""
 
     def __init__(
-        self, client: Mapping[str, Any], prefix: str, flow: Flow, group: str, topics: tuple[str, ...], before_revoke: Fence
+        self,
+        client: Mapping[str, Any],
+        prefix: str,
+        flow: Flow,
+        group: str,
+        topics: tuple[str, ...],
+        before_revoke: Fence,
+        session_seconds: float = SESSION_SECONDS,
     ) -> None:
         self.group, self.topics, self.before_revoke = group, topics, before_revoke
         self._prefix, self._flow, self._servers = prefix, flow, client["bootstrap_servers"]
@@ -80,7 +93,8 @@ class KafkaConsumer:
         """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
         self._fetches: dict[KafkaPartition, int] = {}
         """When each partition was last fetched, as the client tells it: only that it changes matters."""
-        self._client = AIOKafkaConsumer(**client, group_id=prefix + group, **CONSUMER)
+        self._made: dict[str, Any] = {**client, "group_id": prefix + group, **CONSUMER, **session(session_seconds)}
+        self._client = AIOKafkaConsumer(**self._made)
 
     async def start(self) -> None:
         self._client.subscribe([self._prefix + topic for topic in self.topics], listener=_Revocation(self))
@@ -99,8 +113,24 @@ class KafkaConsumer:
         return frozenset(map(self.own, self._client.assignment())) - self.letting_go
 
     async def poll(self, most: int) -> dict[TopicPartition, list[Record]]:
-        polled = await self._client.getmany(timeout_ms=200, max_records=most)
+        try:
+            polled = await self._client.getmany(timeout_ms=200, max_records=most)
+        except RuntimeError as error:
+            await self._renew(error)
+            return {}
         return {own: [_record(*own, r) for r in records] for tp, records in polled.items() if records and (own := self.own(tp))}
+
+    async def _renew(self, error: RuntimeError) -> None:
+        """A connection that ends while uvloop writes to it ends the client's coordination for good: join anew, with another client."""
+        while True:
+            log.warning("consumer is built anew", consumer=self.group, error=repr(error))
+            await stop_within(self._client)
+            self.letting_go, self._client = frozenset(), AIOKafkaConsumer(**self._made)
+            self._fetches.clear()
+            try:
+                return await self.start()
+            except BusError:
+                await asyncio.sleep(1)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         mine = {self._theirs(tp): offset for tp, offset in offsets.items() if tp in self.assigned()}
@@ -110,7 +140,7 @@ class KafkaConsumer:
             await self._client.commit(mine)
         except (CommitFailedError, IllegalStateError):
             return  # The group moved on: the next owner folds the batch again, and the inbox makes that a no-op.
-        except KafkaError as error:
+        except (KafkaError, RuntimeError) as error:
             raise BusError(f"offsets of {self.group} were not committed: {error!r}") from error
         for tp, offset in mine.items():
             self._flow.commit(self.group, *self.own(tp), offset)
@@ -146,14 +176,17 @@ class KafkaConsumer:
 
     async def _behind(self, tp: KafkaPartition) -> int:
         position = await self._position(tp)
-        return max(0, (self._client.highwater(tp) or 0) - position)
+        try:
+            return max(0, (self._client.highwater(tp) or 0) - position)
+        except AssertionError as error:
+            raise _taken(self.group, tp, error) from error
 
     async def _position(self, tp: KafkaPartition) -> int:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 position: int = await self._client.position(tp)
             return position
-        except (KafkaError, AssertionError) as error:
+        except (KafkaError, AssertionError, TimeoutError, RuntimeError) as error:
             raise _taken(self.group, tp, error) from error
 
     async def stop(self) -> None:
@@ -167,5 +200,5 @@ def _record(topic: str, partition: int, r: Any) -> Record:
 
 
 def _taken(group: str, tp: KafkaPartition, error: BaseException) -> BusError:
-    """A rebalance took the partition meanwhile; who has it now measures it."""
+    """A rebalance took the partition meanwhile, and who has it now measures it; or no broker tells."""
     return BusError(f"the position of {group} in {tp.topic}/{tp.partition} is not known: {error!r}")

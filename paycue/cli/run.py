@@ -29,7 +29,7 @@ def command(names: Annotated[list[str], typer.Argument(metavar="SERVICE...", hel
 
 async def _run(services: list[Any], settings: Any) -> None:
     flow = Flow()
-    bus = KafkaBus(settings.kafka, flow, security=security(settings))
+    bus = KafkaBus(settings.kafka, flow, security=security(settings), session_seconds=settings.kafka_session_seconds)
     await bus.start()
     try:
         await serve(services, World(bus, SystemClock(), flow), _announce)

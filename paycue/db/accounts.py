@@ -34,8 +34,8 @@ class AccountStore:
     def __init__(self, schema: str, state: type, rows: dict[type, RowTable]) -> None:
         self.schema, self.rows = schema, {Receipt: RowTable("stop_receipt", key=("stop_id", "kind"), on_conflict="nothing"), **rows}
         self.empty = state()
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(state).decode
+        self.encode = msgspec.msgpack.Encoder().encode
+        self.decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(state).decode
 
     async def load(self, tx: Connection, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:
         """Lock the accounts wanted, in key order, creating what is missing on the lane that `lane_of` gives it."""
@@ -59,7 +59,7 @@ class AccountStore:
             [tenant for tenant, _ in keys],
             [account for _, account in keys],
         )
-        return {(r[0], r[1]): Loaded(r[2], r[3], self._decode(r[4])) for r in rows}
+        return {(r[0], r[1]): Loaded(r[2], r[3], self.decode(r[4])) for r in rows}
 
     async def _insert(self, tx: Connection, keys: Sequence[Key], lanes: dict[Key, int]) -> set[Key]:
         rows = await tx.fetch(
@@ -69,7 +69,7 @@ class AccountStore:
             [tenant for tenant, _ in keys],
             [account for _, account in keys],
             [lanes[key] for key in keys],
-            self._encode(self.empty),
+            self.encode(self.empty),
         )
         return {(r[0], r[1]) for r in rows}
 
@@ -83,7 +83,7 @@ class AccountStore:
                 [tenant for tenant, _ in states],
                 [account for _, account in states],
                 [state.next_action_at for state in states.values()],
-                [self._encode(state) for state in states.values()],
+                [self.encode(state) for state in states.values()],
             )
         await write_rows(tx, self.schema, self.rows, rows)
 
@@ -100,7 +100,7 @@ class AccountStore:
     async def read(self, tx: Connection, tenant: str, account: str) -> Any | None:
         """An account's state without a lock; None when it is not known."""
         doc = await tx.fetchval(f"select doc from {self.schema}.account where tenant_id = $1 and account_id = $2", tenant, account)
-        return None if doc is None else self._decode(doc)
+        return None if doc is None else self.decode(doc)
 
     async def park(self, tx: Connection, keys: Sequence[Key], now: datetime | None) -> None:
         """Park accounts (`now`), or let them go on (None)."""

@@ -5,7 +5,7 @@ may open a transaction without a tenant list: row-level security then matches no
 """
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -81,10 +81,19 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A raw asyncpg connection of the pool; a broken one is thrown away."""
-        async with self.engine.connect() as pooled:
+        async with AsyncExitStack() as stack:
+            try:
+                pooled = await stack.enter_async_context(self.engine.connect())
+            except exc.DBAPIError as error:
+                raise _said_by_server(error) from error
             raw: Any = (await pooled.get_raw_connection()).driver_connection
             try:
                 yield raw
+            except (asyncpg.InternalClientError, RuntimeError) as error:
+                if not _was_lost(error):
+                    raise
+                raw.terminate()
+                raise ConnectionResetError(f"the connection was lost in the middle of a request: {error}") from error
             finally:
                 if raw.is_closed() or raw.is_in_transaction():
                     raw.terminate()
@@ -108,6 +117,17 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def _was_lost(error: Exception) -> bool:
+    """How asyncpg and uvloop tell of a connection that ended while a request was written: not as a lost connection."""
+    return isinstance(error, asyncpg.InternalClientError) or "handler is closed" in str(error)
+
+
+def _said_by_server(error: exc.DBAPIError) -> BaseException:
+    """What PostgreSQL answered to a new connection, such as that it recovers from a crash, without what SQLAlchemy wraps it in."""
+    plain = error.orig.__cause__ if error.orig is not None else None
+    return plain if isinstance(plain, asyncpg.PostgresError) else error
 
 
 def _refuse_closed(pooled: Any, record: Any, proxy: Any) -> None:

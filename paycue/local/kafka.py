@@ -52,25 +52,35 @@ log.cleaner.dedupe.buffer.size=8388608
 log.cleaner.io.buffer.size=262144
 """
 
+# A later line wins over the same one above.
+_BEHIND_A_PROXY = """\
+listeners=PLAINTEXT://127.0.0.1:{broker},PROXIED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker},PROXIED://127.0.0.1:{proxy}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
+
 
 class Kafka:
-    """A running broker; `address` is its `host:port`."""
+    """A running broker; `address` is its `host:port`, `behind_proxy` the port that the proxy it names connects to, if it names one."""
 
-    def __init__(self, program: process.Program, address: str, stop_within: float) -> None:
-        self.program, self.address, self._stop_within = program, address, stop_within
+    def __init__(self, program: process.Program, address: str, behind_proxy: int, stop_within: float) -> None:
+        self.program, self.address, self.behind_proxy, self._stop_within = program, address, behind_proxy, stop_within
 
     async def stop(self) -> None:
         await self.program.stop(self._stop_within)
 
 
-async def start(folder: Path, say: Say, *, durable: bool = True) -> Kafka:
-    """Start the broker on the folder's data, made if absent, and wait until it answers."""
+async def start(folder: Path, say: Say, *, durable: bool = True, proxy: int | None = None) -> Kafka:
+    """Start the broker on the folder's data, made if absent, and wait until it answers.
+
+    Who reaches it through a proxy on the port `proxy` is told to go on there, for a broker names its own address to its clients.
+    """
     class_path = await cache.kafka_jars(say)
     await _formatted(folder, class_path, say)
     say("Starting Apache Kafka")
     archive = _archive()
     extra = [f"-XX:AOTCache={archive}"] if archive.is_file() else []
-    return await _start(folder, class_path, extra, STOP_WITHIN if durable else 3.0)
+    return await _start(folder, class_path, extra, STOP_WITHIN if durable else 3.0, proxy)
 
 
 async def prepare(say: Say) -> None:
@@ -100,11 +110,12 @@ def _archive() -> Path:
     return cache.kafka_folder() / f"classes-{process.short_hash(key)}.aot"
 
 
-async def _start(folder: Path, class_path: list[Path], extra: list[str], stop_within: float) -> Kafka:
-    broker = process.free_port(f"{folder}/kafka")
-    controller = process.free_port(f"{folder}/kafka-controller")
+async def _start(folder: Path, class_path: list[Path], extra: list[str], stop_within: float, proxy: int | None = None) -> Kafka:
+    names = ("kafka", "kafka-controller", "kafka-behind-proxy")
+    broker, controller, behind = (process.free_port(f"{folder}/{name}") for name in names)
     settings, log = folder / "server.properties", folder / "kafka.log"
-    settings.write_text(_SETTINGS.format(broker=broker, controller=controller, data=folder / "data"))
+    text = _SETTINGS if proxy is None else _SETTINGS + _BEHIND_A_PROXY
+    settings.write_text(text.format(broker=broker, controller=controller, data=folder / "data", behind=behind, proxy=proxy))
     log.unlink(missing_ok=True)
     command = [*_java(class_path, *extra), "kafka.Kafka", str(settings)]
     program = await process.run("Apache Kafka", command, folder=folder, log=log, lock=folder / "lock")
@@ -114,7 +125,7 @@ async def _start(folder: Path, class_path: list[Path], extra: list[str], stop_wi
     except BaseException:
         await program.stop(0)
         raise
-    return Kafka(program, address, stop_within)
+    return Kafka(program, address, behind, stop_within)
 
 
 def _java(class_path: list[Path], *extra: str) -> list[str]:

@@ -34,6 +34,18 @@ class Program:
         """The exit status, when it has ended."""
         return await self._process.wait()
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    async def kill(self) -> None:
+        """SIGKILL, as a crash would end it; its children end by themselves, and are waited for a while."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        await self._released()
+
     async def ready(self, probe: Callable[[], Awaitable[bool]], within: float) -> None:
         """Wait until `probe` says so. Raises LocalStackError when the program ends or `within` seconds pass before."""
         ended = asyncio.ensure_future(self._process.wait())

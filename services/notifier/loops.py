@@ -6,7 +6,7 @@ transaction. Nothing here decides, and no call is ever repeated here.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
@@ -54,14 +54,14 @@ async def send_due(runtime: Runtime) -> int:
 
 
 class Sender:
-    """Performs the notifier's calls, each once."""
+    """Performs the notifier's calls, each once, on the channels that `opened` gives for its settings."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, opened: Callable[[NotifierSettings], Mapping[str, Channel]] = open_channels) -> None:
+        self._runtime, self._opened = runtime, opened
         self._settings: NotifierSettings = runtime.settings
         self._channels: dict[str, Channel] = {}
         self._paces: dict[str, Pace] = {}
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], None] = {}
         self._claimed: dict[str, str] = {}
         self._outcomes: asyncio.Queue[Input] = asyncio.Queue()
         self._recorder: asyncio.Task[None] | None = None
@@ -71,7 +71,7 @@ class Sender:
         """Refuse to start where a mail's headers could be forged; then open the channels."""
         self_test()
         loop, rates = asyncio.get_running_loop(), {"email": self._settings.email_rate, "sms": self._settings.sms_rate}
-        self._channels = dict(open_channels(self._settings))
+        self._channels = dict(self._opened(self._settings))
         self._paces = {name: Pace(rates[name], loop.time()) for name in self._channels}
         self._recorder = loop.create_task(self._record_outcomes(), name="notifier.outcomes")
         self._runtime.folder.on_commit.append(_count_overdue)
@@ -114,11 +114,11 @@ class Sender:
                 self._paces[call.channel].begin()
                 _open_calls(call.channel).inc()
             task = loop.create_task(self._perform(call, began))
-            self._open.add(task)
+            self._open[task] = None
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._open.discard(task)
+        self._open.pop(task, None)
         self._runtime.alarm.ring()
 
     async def stop(self) -> None:

@@ -165,7 +165,7 @@ def _applied(account: PaymentAccount, payment_id: str, payment: Payment, ctx: Co
         cause_id=ctx.cause,
         currency=booked.currency,
         allocations=[payment_pb2.Allocation(invoice_id=key, amount_minor=minor) for key, minor in booked.allocations],
-        reserved=[payment_pb2.Allocation(invoice_id=key, amount_minor=minor) for key, minor in booked.reserved],
+        reserved=[payment_pb2.Allocation(invoice_id=key, amount_minor=minor) for key, minor in posting.waiting(after, booked)],
         unallocated_minor=booked.unallocated_minor,
     )
     return _decide(account, after, ctx, fact=payment_id, last=(applied,), answer=posting.payment_view(payment_id, booked))

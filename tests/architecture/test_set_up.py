@@ -71,5 +71,5 @@ def test_a_second_run_with_the_same_lock_does_nothing(checkout: Path) -> None:
 def test_make_lists_its_targets() -> None:
     done = run(ROOT, "make", "--no-print-directory")
     assert done.returncode == 0
-    for target in ("setup", "demo", "up", "test", "check", "proto", "lock", "clean"):
+    for target in ("setup", "demo", "up", "test", "prove-sabotage", "check", "proto", "lock", "clean"):
         assert f"  make {target} " in done.stdout

@@ -3,10 +3,11 @@ local inbox, which runs here. What that received is the truth; tests speak with 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Protocol
 
 import asyncpg
 
@@ -17,7 +18,6 @@ from paycue.db.schema import service_role
 from paycue.installation import SENDER_PHONE
 from paycue.local.inbox import LocalInbox, Received
 from paycue.local.inbox.server import TWILIO_SID, TWILIO_TOKEN
-from paycue.local.stack import LocalStack
 from paycue.observability.invariants import violated
 from tests.e2e.processes import Process, free_port, paycue
 
@@ -34,10 +34,20 @@ QUICK = {
 """A call that a crash interrupted is looked for within seconds."""
 
 
-class Estate:
-    """The installation. `environment` is what every service and every command is given."""
+class Servers(Protocol):
+    """What an estate stands on."""
 
-    def __init__(self, stack: LocalStack, database_url: str, inbox: LocalInbox, folder: Path) -> None:
+    @property
+    def kafka(self) -> str:
+        """`host:port` of a broker that the tests themselves speak with."""
+
+
+class Estate:
+    """The installation. `environment` is what every service and every command is given; `overriding` replaces parts of it."""
+
+    def __init__(
+        self, stack: Servers, database_url: str, inbox: LocalInbox, folder: Path, overriding: Mapping[str, str] | None = None
+    ) -> None:
         self.stack, self.database_url, self.inbox, self.folder = stack, database_url, inbox, folder
         ports = {name: free_port() for name in SERVICES}
         self.urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
@@ -54,8 +64,10 @@ class Estate:
             "PAYCUE_TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
             "PAYCUE_TWILIO_FROM": SENDER_PHONE,
             "PAYCUE_PUBLIC_URL": self.urls["payments"],
+            "PAYCUE_NOTIFIER_URL": self.urls["notifier"],
             "PAYCUE_LOG_LEVEL": "warning",
             **{f"PAYCUE_{name.upper()}_PORT": str(port) for name, port in ports.items()},
+            **(overriding or {}),
         }
         self.processes = {name: Process(name, ("run", name), folder, self.environment) for name in SERVICES}
 

@@ -119,7 +119,7 @@ class Process:
         """Until a URL answers 200. Fails the test when the process ends before, or takes longer."""
         deadline = _now() + within
         async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
-            while not await _is_ok(client, url):
+            while not await is_ok(client, url):
                 assert self.status() is None, f"{self.name} ended with {self.status()}:\n{self.said()}"
                 assert _now() < deadline, f"{self.name} did not answer at {url} within {within} s:\n{self.said()}"
                 await asyncio.sleep(0.05)
@@ -129,7 +129,8 @@ class Process:
         return self.log.read_text(errors="replace")[-5000:] if self.log.exists() else ""
 
 
-async def _is_ok(client: httpx2.AsyncClient, url: str) -> bool:
+async def is_ok(client: httpx2.AsyncClient, url: str) -> bool:
+    """Whether a URL answers 200."""
     try:
         return bool((await client.get(url)).status_code == 200)
     except httpx2.HTTPError:

@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 
 from paycue.app import Service, api, migrate_all, running
 from paycue.auth.api_keys import mint
+from paycue.bus.bus import Consumer
 from paycue.bus.directory import entry_key
 from paycue.bus.envelope import Outgoing, decode, outgoing
 from paycue.bus.feeds import BEAT_KEY
@@ -107,6 +108,18 @@ class Running:
         """What a query finds for the creditor acme, in the service's own role."""
         async with self.runtime.database.transaction(["acme"]) as tx:
             return await tx.fetch(query, *arguments)
+
+
+async def other_member(running: Running, group: str) -> Consumer:
+    """Another process's member of a consumer group, which takes its share of the lanes and does nothing with them."""
+    topics = next(consumer.topics for consumer in running.runtime.consumers if consumer.group == group)
+
+    async def nothing_in_hand(lost: object) -> None:
+        return None
+
+    member = running.bus.consumer(group, topics, nothing_in_hand)
+    await member.start()
+    return member
 
 
 def _topic(kind: type[Message]) -> str:

@@ -24,14 +24,16 @@ class Box:
         """The newest, oldest first; at least `keep` of them."""
         self.count = 0
         """How many were ever received."""
+        self.refused: list[Received] = []
+        """The newest that arrived whole and were not taken, oldest first; they have no number."""
         self._watchers: list[Callable[[Received], None]] = []
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         if folder is not None:
             self._load(folder)
 
-    def add(self, channel: Channel, raw: bytes, sender: str, recipients: tuple[str, ...]) -> Received:
+    def add(self, channel: Channel, raw: bytes, sender: str, recipients: tuple[str, ...], arrived_at: float = 0.0) -> Received:
         """Keep a message. Raises OSError when its file cannot be written; then it was not received."""
-        message = Received(self.count + 1, channel, recipients[0], sender, raw, asyncio.get_running_loop().time(), recipients)
+        message = Received(self.count + 1, channel, recipients[0], sender, raw, arrived_at, recipients)
         if self.folder is not None:
             _write(self.folder / f"{message.id}{_SUFFIX[channel]}", raw)
         self.count += 1
@@ -40,6 +42,12 @@ class Box:
             del self.received[: -self._keep]
         self._tell(message)
         return message
+
+    def refuse(self, channel: Channel, raw: bytes, sender: str, recipients: tuple[str, ...], arrived_at: float) -> None:
+        """Remember a message that arrived and is not taken: it was sent all the same."""
+        self.refused.append(Received(0, channel, recipients[0], sender, raw, arrived_at, recipients))
+        if len(self.refused) > self._keep:
+            del self.refused[: self._keep // 5]
 
     def watch(self, watcher: Callable[[Received], None]) -> None:
         """Call `watcher` with each message from now on, before its sender is answered."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parseaddr, parsedate_to_datetime
 from functools import cached_property
 from typing import Literal
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -37,8 +38,8 @@ class Received(msgspec.Struct, frozen=True, dict=True):
     to: str
     sender: str
     raw: bytes
-    received_at_loop: float
-    """The event loop's time."""
+    arrived_at: float
+    """time.monotonic() when the mail's final dot, or the first byte of the text message's request, was read; 0 from a file."""
     recipients: tuple[str, ...] = ()
     """All of the envelope; `to` is the first."""
 
@@ -82,6 +83,13 @@ class Received(msgspec.Struct, frozen=True, dict=True):
     def message_id(self) -> str:
         """The Message-ID without its angle brackets, or the text message's sid."""
         return self.mail.header("message-id").strip("<> \t") if self.channel == "email" else self.sms.sid
+
+    @property
+    def call_id(self) -> str:
+        """What the sender calls this call: before the @ of the Message-ID, or in the text message's StatusCallback."""
+        if self.channel == "email":
+            return self.message_id.partition("@")[0]
+        return parse_qs(urlsplit(self.sms.status_callback or "").query).get("call", [""])[0]
 
 
 def read_back(number: int, channel: Channel, raw: bytes, at: float) -> Received:

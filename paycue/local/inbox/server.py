@@ -112,6 +112,7 @@ class LocalInbox:
         app = FastAPI(openapi_url=None)
         for router in (twilio.routes(self.twilio, self.box), mailpit.routes(self.box), pages.routes(self.box)):
             app.include_router(router)
+        app.add_middleware(twilio.Stamped)
         return app
 
 

@@ -4,6 +4,7 @@ loop, so it reads no more of a mail than its end; aiosmtpd's protocol takes fift
 
 import asyncio
 import re
+import time
 from typing import cast
 
 from paycue.local.inbox.box import Box
@@ -136,12 +137,13 @@ class Sink(asyncio.Protocol):
         return True
 
     def _keep(self, raw: bytes) -> None:
-        sender, recipients = self._sender or "", tuple(self._recipients)
+        sender, recipients, arrived_at = self._sender or "", tuple(self._recipients), time.monotonic()
         self._begin()
         if self._goes_wrong("dot", *recipients):
+            self._box.refuse("email", raw, sender, recipients, arrived_at)
             return
         try:
-            message = self._box.add("email", raw, sender, recipients)
+            message = self._box.add("email", raw, sender, recipients, arrived_at)
         except OSError as error:
             self._replies.append(f"452 4.3.1 cannot keep it: {error.strerror}\r\n".encode())
             return

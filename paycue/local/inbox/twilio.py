@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -18,11 +19,12 @@ from uuid import UUID
 import httpx2
 import msgspec
 from fastapi import APIRouter, Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paycue.clock import Clock
 from paycue.ids import new_id
 from paycue.local.inbox.box import Box
-from paycue.local.inbox.faults import Faults, TwilioFault, TwilioStage
+from paycue.local.inbox.faults import Faults, TwilioFault
 from paycue.local.inbox.listing import listing
 from paycue.local.inbox.received import Received, Sms
 
@@ -74,18 +76,26 @@ class Twilio:
             return TwilioError(400, 21610, "Attempt to send to unsubscribed recipient")
         return None
 
-    def accept(self, form: Mapping[str, str]) -> Received:
+    def accept(self, form: Mapping[str, str], arrived_at: float = 0.0) -> Received:
         """Keep the message."""
-        sms = Sms(
+        sms = self._sms(form)
+        return self._box.add("sms", _kept(sms), sms.from_, (sms.to,), arrived_at)
+
+    def refuse(self, form: Mapping[str, str], arrived_at: float) -> None:
+        """Remember a message that is not taken."""
+        sms = self._sms(form)
+        self._box.refuse("sms", _kept(sms), sms.from_, (sms.to,), arrived_at)
+
+    def _sms(self, form: Mapping[str, str]) -> Sms:
+        return Sms(
             sid="SM" + UUID(new_id()).hex,
-            to=form["To"],
-            from_=form.get("From") or form["MessagingServiceSid"],
-            body=form["Body"],
+            to=form.get("To", ""),
+            from_=form.get("From") or form.get("MessagingServiceSid", ""),
+            body=form.get("Body", ""),
             sent_at=self._clock.now(),
             messaging_service_sid=form.get("MessagingServiceSid"),
             status_callback=form.get("StatusCallback"),
         )
-        return self._box.add("sms", msgspec.json.format(msgspec.json.encode(sms)), sms.from_, (sms.to,))
 
     def find(self, sid: str) -> Received | None:
         """The message with that sid."""
@@ -138,6 +148,17 @@ def sign(token: str, url: str, form: Mapping[str, str]) -> str:
     return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
 
 
+class Stamped:
+    """Around the application: notes when each request began to arrive, as `request.state.arrived_at` (time.monotonic())."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["arrived_at"] = time.monotonic()
+        await self._app(scope, receive, send)
+
+
 def routes(twilio: Twilio, box: Box) -> APIRouter:
     """Twilio's paths."""
     router, api = APIRouter(prefix="/2010-04-01/Accounts/{account}"), _Api(twilio, box)
@@ -154,14 +175,17 @@ class _Api:
     async def create(self, account: str, request: Request) -> Response:
         if not self._twilio.allows(request, account):
             return _error(_AUTHENTICATE)
+        arrived_at = getattr(request.state, "arrived_at", 0.0)
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
-        if (answer := await _fault(self._twilio, "before", form)) is not None:
-            return answer
+        if (fault := self._twilio.faults.take("before", (form.get("To", ""),))) is not None:
+            self._twilio.refuse(form, arrived_at)
+            return await _fault(self._twilio, fault)
         if refused := self._twilio.refusal(form):
+            self._twilio.refuse(form, arrived_at)
             return _error(refused)
-        message = self._twilio.accept(form)
-        if (answer := await _fault(self._twilio, "accepted", form)) is not None:
-            return answer
+        message = self._twilio.accept(form, arrived_at)
+        if (fault := self._twilio.faults.take("accepted", (message.to,))) is not None:
+            return await _fault(self._twilio, fault)
         return _json(201, self._twilio.resource(message, "accepted" if form.get("MessagingServiceSid") else "queued"))
 
     async def list(self, account: str, request: Request) -> Response:
@@ -184,16 +208,17 @@ class _Api:
 _AUTHENTICATE = TwilioError(401, 20003, "Authenticate")
 
 
-async def _fault(twilio: Twilio, at: TwilioStage, form: Mapping[str, str]) -> Response | None:
-    fault = twilio.faults.take(at, (form.get("To", ""),))
-    if fault is None:
-        return None
+async def _fault(twilio: Twilio, fault: TwilioFault) -> Response:
     if fault.silent:
         await twilio.closing.wait()
     answer = _error(TwilioError(fault.status, fault.code, fault.message))
     if fault.retry_after is not None:
         answer.headers["Retry-After"] = str(fault.retry_after)
     return answer
+
+
+def _kept(sms: Sms) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(sms))
 
 
 def _error(error: TwilioError) -> Response:

@@ -154,3 +154,11 @@ def payment_view(payment_id: str, payment: Payment) -> PaymentView:
     """A payment as its own answer shows it, part by part."""
     allocations, reserved = (tuple(Part(*share) for share in shares) for shares in (payment.allocations, payment.reserved))
     return PaymentView(payment_row(payment_id, payment), allocations, reserved)
+
+
+def waiting(account: PaymentAccount, payment: Payment) -> tuple[Share, ...]:
+    """What is kept for invoices that are not known yet. The first one named has it all; what it leaves is for the next: they wait too."""
+    if not payment.reserved:
+        return ()
+    unknown = (invoice_id for invoice_id in payment.invoice_ids if invoice_id not in account.invoices)
+    return tuple({**dict.fromkeys(unknown, 0), **dict(payment.reserved)}.items())

@@ -38,6 +38,8 @@ class Wire:
                 writer.transport.abort()
             elif self.mode == "half":
                 writer.write(b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{")
+            elif self.mode == "error":
+                writer.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}")
             elif self.mode == "page":
                 writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 9\r\n\r\n<html>no!")
         except asyncio.IncompleteReadError:
@@ -65,7 +67,7 @@ def sms(call: Build) -> Build:
     return lambda **fields: call(**({"channel": "sms", "recipient": "+12025550123", "sender": "+12025550199", "body": "b"} | fields))
 
 
-@pytest.mark.parametrize("mode", ["reset", "half", "drop", "page"])
+@pytest.mark.parametrize("mode", ["reset", "half", "drop", "page", "error"])
 async def test_a_request_that_was_sent_and_not_answered_well_is_unknown_and_never_repeated(mode: str, sms: Build) -> None:
     async with wired(mode) as (wire, channel):
         result = await channel.send(sms())

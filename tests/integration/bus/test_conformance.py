@@ -141,8 +141,9 @@ async def test_a_second_member_takes_over_without_loss_and_waits_for_the_batch_i
     await folding.wait()
     joining = asyncio.ensure_future(ground.lanes(await ground.bus(), second))
     await asyncio.sleep(0.5)
-    assert second.folded == []
+    early = list(second.folded)
     go_on.set()
+    assert early == []
     two, _ = await joining
     await until(lambda: len(one.assigned()) == len(two.assigned()) == 1)
     await bus.publish(records(20, 0, first=20) + records(20, 1, first=20))
@@ -216,6 +217,23 @@ async def test_what_is_no_passing_trouble_ends_the_consumer_after_the_other_lane
         await task
     assert folder.values(0) == []
     assert folder.values(1) in (numbers(1), [])
+
+
+async def test_nothing_is_committed_before_it_is_folded(ground: Ground) -> None:
+    bus = await ground.bus()
+    folding, go_on = asyncio.Event(), asyncio.Event()
+
+    def hold(polled: Sequence[Record]) -> "asyncio.Future[None]":
+        folding.set()
+        return asyncio.ensure_future(_ended(go_on))
+
+    await bus.publish(records(3))
+    await ground.lanes(bus, Recorder(hold))
+    await folding.wait()
+    early = ground.flow.committed.get(("g", TOPIC, 0), 0)
+    go_on.set()
+    assert early == 0
+    await until(lambda: ground.flow.committed.get(("g", TOPIC, 0)) == 3)
 
 
 async def test_stopping_waits_for_the_batch_in_flight_and_commits_it(ground: Ground) -> None:

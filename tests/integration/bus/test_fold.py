@@ -42,6 +42,17 @@ async def test_two_processes_that_fold_the_same_batch_fold_it_once(till: Till) -
     assert len(await till.waiting()) == 50
 
 
+async def test_two_decisions_on_one_account_are_taken_one_after_the_other(till: Till) -> None:
+    await till.fold(till.record("1"))
+    async with till.folder.transaction(["acme"]) as first:
+        await first.fold([Input("acme", "a", Ring("2"), "ring-2", START, command=True)])
+        later = asyncio.ensure_future(till.ring("3"))
+        while not await till.rows("select 1 from pg_locks where not granted"):
+            await asyncio.sleep(0.01)
+    assert await later == [3]
+    assert await till.numbers() == ("1", "2", "3")
+
+
 async def test_the_same_id_with_other_content_is_a_dead_letter_and_parks(till: Till) -> None:
     await till.fold(till.record("1", event_id="e"))
     await till.fold(till.record("2", event_id="e"), till.record("3"))
@@ -175,6 +186,15 @@ async def test_timers_fire_when_they_are_due_and_once(till: Till) -> None:
     till.clock.set(START + timedelta(days=1))
     assert (await till.folder.fold_due(10), await till.folder.fold_due(10)) == (2, 0)
     assert (await till.numbers("a"), await till.numbers("c")) == (("timer 1", "fired"), ("1",))
+
+
+async def test_timers_fire_on_the_lanes_asked_for_alone(till: Till) -> None:
+    await till.fold(till.record("timer 1"), till.record("timer 1", "b"))
+    await till.rows("update till.account set lane = 7 where account_id = 'b' returning lane")
+    till.clock.set(START + timedelta(days=1))
+    assert [await till.folder.fold_due(10, lanes) for lanes in ((), {3, 4}, {0, 3})] == [0, 0, 1]
+    assert (await till.numbers("a"), await till.numbers("b")) == (("timer 1", "fired"), ("timer 1",))
+    assert await till.folder.fold_due(10, None) == 1
 
 
 async def test_timers_that_another_transaction_holds_are_skipped(till: Till) -> None:

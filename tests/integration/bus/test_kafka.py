@@ -10,13 +10,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from paycue.bus import kafka_consumer
 from paycue.bus.bus import BusError
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
 from paycue.bus.kafka_consumer import KafkaConsumer
 from paycue.bus.topics import topics
 from paycue.local.stack import LocalStack
-from tests.integration.bus.ground import TOPIC, Ground, Recorder, read, records, until
+from tests.integration.bus.ground import TOPIC, Ground, Recorder, no_fence, read, records, until
 
 pytestmark = pytest.mark.xdist_group("kafka")
 
@@ -33,6 +34,44 @@ async def test_no_unsafe_default_of_the_consumer_is_in_force(kafka_ground: Groun
     assert client._partition_assignment_strategy == (RangePartitionAssignor,)
     assert client._group_instance_id is None
     assert (client._key_deserializer, client._value_deserializer) == (None, None)
+
+
+async def test_an_installation_says_how_long_a_member_that_died_holds_its_partitions(kafka_ground: Ground) -> None:
+    member = KafkaBus(str(kafka_ground.servers), Flow(), session_seconds=3).consumer("g", (TOPIC,), no_fence)
+    assert isinstance(member, KafkaConsumer)
+    assert (member._client._session_timeout_ms, member._client._heartbeat_interval_ms) == (3_000, 900)
+    await member.stop()
+
+
+async def test_a_position_that_no_broker_tells_is_no_end_of_the_consumer(kafka_ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = await kafka_ground.member(await kafka_ground.bus())
+    assert isinstance(member, KafkaConsumer)
+
+    async def never(_: object) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(member._client, "position", never)
+    monkeypatch.setattr(kafka_consumer, "_ANSWER_SECONDS", 0.05)
+    for asked in (member.progress, member.lag):
+        with pytest.raises(BusError):
+            await asked()
+
+
+async def test_a_client_whose_coordination_has_ended_is_built_anew_and_reads_on(
+    kafka_ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = await kafka_ground.bus()
+    member = await kafka_ground.member(bus)
+    assert isinstance(member, KafkaConsumer)
+    await bus.publish(records(3))
+
+    async def ended(**_: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    monkeypatch.setattr(member._client, "getmany", ended)
+
+    assert await member.poll(10) == {}
+    assert [record.offset for record in await read(member, 3)] == [0, 1, 2]
 
 
 async def test_no_unsafe_default_of_the_producer_is_in_force(kafka_ground: Ground) -> None:

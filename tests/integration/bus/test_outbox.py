@@ -7,6 +7,7 @@ import pytest
 
 from paycue.bus.bus import BusError
 from paycue.bus.envelope import Outgoing, Record, decode
+from paycue.bus.feeds import BEAT_KEY, BEAT_SECONDS
 from paycue.bus.intake import event_input
 from paycue.bus.memory import MemoryBus
 from paycue.bus.outbox import Relay
@@ -97,8 +98,65 @@ async def test_rows_of_a_former_run_take_nothing_from_what_is_on_its_way_now(til
     assert till.flow.outstanding() == ["1 outbox rows of till"]
 
 
+class Silent(MemoryBus):
+    """Takes nothing."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        raise BusError("no answer")
+
+
+async def test_what_the_bus_did_not_take_stays_in_the_outbox(till: Till) -> None:
+    await till.fold(till.record("1"), till.record("2"))
+    with pytest.raises(BusError):
+        await drain(till, Relay("till", till.store, Silent(till.flow, 1), till.clock, till.flow))
+    assert await till.rows("select count(*) from till.outbox") == [(2,)]
+    assert await drain(till, till.relay()) == 2
+
+
+async def test_stop_feeds_overtake_whatever_waits(till: Till) -> None:
+    await till.rows(
+        """insert into till.outbox (topic, lane, key, type, event_id, at, value, urgent)
+            select 'reminders.due.v1', 0, 'acme:a', 'some.Type', n::text, now(), '', false from generate_series(1, 3) n returning id"""
+    )
+    await till.fold(till.record("1"))
+    async with till.store.leading() as outbox:
+        assert outbox is not None
+        order = [row.topic for _, row in await outbox.waiting(2)]
+    assert order == ["accounts.state.v1", "reminders.due.v1"]
+
+
+async def test_a_beat_stands_behind_everything_that_waited(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paycue.bus.outbox._BATCH", 2)
+    await till.fold(*(till.record(str(number)) for number in range(5)))
+    relay = Relay("scheduler", till.store, till.bus, till.clock, till.flow)
+    relaying = asyncio.ensure_future(relay.run())
+    await until(lambda: any(record.key == BEAT_KEY for record in sent(till)))
+    relay.stop()
+    await relaying
+    assert [record.key for record in sent(till)] == [b"acme:a"] * 5 + [BEAT_KEY]
+
+
+async def test_a_relay_that_was_held_up_while_it_sent_looks_again_before_it_beats(till: Till) -> None:
+    class Slow(MemoryBus):
+        """Takes more than a second, in which another event is decided."""
+
+        async def publish(self, records: Sequence[Outgoing]) -> None:
+            if not sent(till):
+                await till.fold(till.record("2"))
+                await asyncio.sleep(BEAT_SECONDS + 0.05)
+            await till.bus.publish(records)
+
+    await till.fold(till.record("1"))
+    relay = Relay("scheduler", till.store, Slow(till.flow, 1), till.clock, till.flow)
+    relaying = asyncio.ensure_future(relay.run())
+    await until(lambda: any(record.key == BEAT_KEY for record in sent(till)))
+    relay.stop()
+    await relaying
+    assert [record.key for record in sent(till)] == [b"acme:a", b"acme:a", BEAT_KEY]
+
+
 async def test_trouble_backs_off_and_what_waits_is_sent_afterwards(till: Till) -> None:
-    class Silent(MemoryBus):
+    class Refusing(MemoryBus):
         refusals = 1
 
         async def publish(self, records: Sequence[Outgoing]) -> None:
@@ -108,7 +166,7 @@ async def test_trouble_backs_off_and_what_waits_is_sent_afterwards(till: Till) -
             await till.bus.publish(records)
 
     await till.fold(till.record("1"))
-    relay = Relay("till", till.store, Silent(till.flow, 1), till.clock, till.flow)
+    relay = Relay("till", till.store, Refusing(till.flow, 1), till.clock, till.flow)
     running = asyncio.ensure_future(relay.run())
     await until(lambda: len(sent(till)) == 1)
     relay.stop()

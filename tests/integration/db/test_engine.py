@@ -53,6 +53,21 @@ async def test_a_cancelled_transaction_is_rolled_back_and_its_connection_thrown_
     assert await _lines(till) == 0
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+        RuntimeError("unable to perform operation on <TCPTransport closed=True reading=False 0x1>; the handler is closed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_connection_that_ends_while_a_request_is_written_is_transient_and_thrown_away(till: Till, error: Exception) -> None:
+    with pytest.raises(ConnectionResetError) as told:
+        await _fail(till, error)
+    assert is_transient(told.value)
+    assert await _lines(till) == 0
+
+
 async def test_a_pool_without_a_free_connection_is_transient(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Database(till.url, service_role(SCHEMA), pool_size=1)
     monkeypatch.setattr(small.engine.pool, "_timeout", 0.05)

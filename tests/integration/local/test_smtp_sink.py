@@ -1,6 +1,7 @@
 """The SMTP sink with the client that the notifier uses, and with bytes no client would send."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -208,3 +209,18 @@ async def test_a_port_in_use_is_told_in_a_sentence(inbox: LocalInbox) -> None:
     taken = urlsplit(inbox.smtp_url).port or 0
     with pytest.raises(LocalStackError, match=f"cannot use port {taken} for SMTP .*choose another port"):
         await LocalInbox(smtp_port=taken).__aenter__()
+
+
+async def test_it_is_known_when_a_mail_arrived_and_by_which_call(inbox: LocalInbox) -> None:
+    before = time.monotonic()
+    await send(inbox, b"Message-ID: <call-7@lender.example>\r\n" + MAIL)
+    (message,) = inbox.received
+    assert message.call_id == "call-7"
+    assert before <= message.arrived_at <= time.monotonic()
+
+
+async def test_a_mail_refused_after_its_dot_is_remembered_as_refused(inbox: LocalInbox) -> None:
+    inbox.fail(SmtpFault("dot", reply="451 4.3.0 Later"))
+    with fails_with(aiosmtplib.SMTPException):
+        await send(inbox)
+    assert (inbox.received, [(mail.to, mail.raw) for mail in inbox.box.refused]) == ([], [("b@debtor.example", MAIL)])

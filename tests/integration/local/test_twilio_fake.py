@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -186,3 +187,18 @@ async def test_a_text_messages_file_is_json_and_is_read_back(tmp_path: Path, clo
     assert (kept["to"], kept["from"], kept["body"], kept["sent_at"]) == (DEBTOR, SENDER, "Invoice 7: 12.00 €", "2013-02-08T14:00:00Z")
     async with LocalInbox(tmp_path, clock=clock) as again:
         assert again.received[0].text == "Invoice 7: 12.00 €"
+
+
+async def test_it_is_known_when_a_message_began_to_arrive_and_by_which_call(inbox: LocalInbox, twilio: Client) -> None:
+    before = time.monotonic()
+    await twilio.messages.create_async(to=DEBTOR, from_=SENDER, body="Hello", status_callback="https://paycue.example/s?call=call-7")
+    (message,) = inbox.received
+    assert message.call_id == "call-7"
+    assert before <= message.arrived_at <= time.monotonic()
+
+
+async def test_a_message_that_is_not_taken_is_remembered_as_refused(inbox: LocalInbox, twilio: Client) -> None:
+    inbox.fail(TwilioFault("before"))
+    with pytest.raises(TwilioRestException):
+        await twilio.messages.create_async(to=DEBTOR, from_=SENDER, body="Hello")
+    assert (inbox.received, [(sms.to, sms.text) for sms in inbox.box.refused]) == ([], [(DEBTOR, "Hello")])

@@ -4,16 +4,20 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from paycue.bus.envelope import Outgoing
 from paycue.bus.feeds import BEAT_KEY, BEAT_TYPE, Feeds
 from paycue.events.v1.directory_pb2 import CreditorRegistered
 from paycue.events.v1.message_pb2 import ReminderExpired, ReminderSkipped
+from paycue.events.v1.payment_pb2 import PaymentReturned
 from paycue.events.v1.stop_pb2 import StopReceipt
 from paycue.local.inbox import LocalInbox, SmtpFault
 from tests.integration.notifier.conftest import Frozen, Notifier
-from tests.unit.notifier.story import MAIL, account, due, item, money
+from tests.integration.world import other_member
+from tests.unit.notifier.story import MAIL, WHO, account, applied, balance, due, item, money
 
 OPT_OUTS = "/v1/creditors/acme/accounts/a1/opt-outs"
 BODY = {"address": MAIL, "evidence": "letter of 2013-01-02"}
@@ -126,3 +130,59 @@ async def test_a_creditor_that_is_being_suspended_sends_nothing(notifier: Notifi
     await notifier.publish(due())
     assert inbox.count == 0
     assert [event.reason for event in notifier.said(ReminderSkipped)] == ["creditor_suspended"]
+
+
+async def test_nothing_is_claimed_while_the_creditor_is_being_changed(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.publish(account(MAIL))
+    known = await notifier.runtime.directory.creditor("acme")
+    assert known is not None
+    async with notifier.runtime.store.transaction(()) as unit:
+        await unit.write_entry("creditor:acme", msgspec.msgpack.encode(replace(known, suspended="contract ended")))
+        await notifier.publish(due())
+        assert inbox.count == 0
+        assert (await notifier.story())["reason"] == "creditor_unknown"
+
+
+async def test_a_raw_return_does_not_open_the_gate(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.publish(account(MAIL))
+    await notifier.publish(money("p1", "i1"), event_id="pay-1")
+    await notifier.publish(PaymentReturned(**WHO, return_id="b1", payment_id="p1", currency="EUR", amount_minor=5000))
+    await notifier.publish(due(item("i1")))
+    assert inbox.count == 0
+    await notifier.publish(balance("i1", 5000, 1), applied("p1", "pay-1"))
+    assert inbox.count == 1
+
+
+async def test_what_is_due_on_a_lane_that_another_process_owns_is_left_to_it(notifier: Notifier, inbox: LocalInbox) -> None:
+    ours = next(name for name in map(str, range(100)) if notifier.runtime.folder.lane(("acme", name)) == 0)
+    inbox.fail(SmtpFault("rcpt", "451 4.7.1 greylisted", times=2))
+    await notifier.publish(account(MAIL), due(), of(ours, account(MAIL)), of(ours, due(key="r2")))
+    members = [await other_member(notifier, "notifier.stops") for _ in range(notifier.bus.partitions(BEATING[0]) - 1)]
+    assert notifier.runtime.lanes() == {0}
+    notifier.clock.set(notifier.clock.now() + timedelta(seconds=30))
+    await inbox.wait_for(1)
+    assert (await notifier.story("r2", ours))["status"] in ("claimed", "sent")
+    assert (await notifier.story())["status"] == "pending"
+    for member in members:
+        await member.stop()
+    await notifier.settle()
+    assert inbox.count == 2
+
+
+async def test_a_reminder_on_a_lane_that_another_process_owns_is_not_claimed_when_it_comes(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.publish(account(MAIL))
+    members = [await other_member(notifier, "notifier.stops") for _ in range(notifier.bus.partitions(BEATING[0]) - 1)]
+    await notifier.bus.publish([notifier._record(due(), "due-1")])
+    while not (await notifier.client.get("/v1/creditors/acme/messages")).json()["items"]:
+        await asyncio.sleep(0.02)
+    assert [attempt["what"] for attempt in (await notifier.story())["attempts"]] == []
+    for member in members:
+        await member.stop()
+    await notifier.settle()
+    assert inbox.count == 1
+
+
+def of(account_id: str, event: Any) -> Any:
+    """The same about another account."""
+    event.account_id = account_id
+    return event

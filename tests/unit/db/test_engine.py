@@ -1,10 +1,15 @@
 """Which errors go away by themselves, which commits may have happened, and how URLs and tenant lists are read."""
 
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import asyncpg
 import pytest
 from sqlalchemy import exc
 
-from paycue.db.engine import _tenant_list, async_url, is_ambiguous, is_transient
+from paycue.db.engine import Database, _tenant_list, async_url, is_ambiguous, is_transient
 
 PASSING = (
     asyncpg.DeadlockDetectedError(""),
@@ -60,3 +65,34 @@ def test_a_tenant_that_is_no_slug_never_reaches_sql() -> None:
     assert _tenant_list(["b", "a", "b"]) == "select set_config('paycue.tenants', 'a,b', true)"
     with pytest.raises(ValueError, match="is not a tenant"):
         _tenant_list(["a'); drop table account; --"])
+
+
+async def test_a_server_that_recovers_from_a_crash_is_waited_for() -> None:
+    async with _answering(b"57P03", b"the database system is in recovery mode") as port:
+        database = Database(f"postgresql://paycue:x@127.0.0.1:{port}/paycue")
+        with pytest.raises(asyncpg.CannotConnectNowError) as told:
+            async with database.connection():
+                pass
+        await database.close()
+
+    assert is_transient(told.value)
+
+
+@asynccontextmanager
+async def _answering(code: bytes, text: bytes) -> AsyncIterator[int]:
+    """The port of a PostgreSQL that answers whoever connects with an error."""
+    fields = b"SFATAL\0VFATAL\0C" + code + b"\0M" + text + b"\0\0"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.readexactly(8) == struct.pack(">ii", 8, 80877103):  # asks for TLS, which is refused
+            writer.write(b"N")
+            await reader.read(1)
+        writer.write(b"E" + struct.pack(">i", len(fields) + 4) + fields)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()

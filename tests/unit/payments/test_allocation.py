@@ -51,6 +51,16 @@ def test_money_for_an_unknown_invoice_is_reserved_and_never_spent_on_the_oldest(
     assert [(r.invoice_id, r.amount_minor) for r in applied.reserved] == [("i9", 80)]
 
 
+def test_every_unknown_invoice_that_a_payment_names_waits_for_it_though_the_first_has_all_the_money() -> None:
+    story = Story([payment("p1", 150, "i8", "i9")])
+    (applied,) = story.said(PaymentApplied)
+    assert [(r.invoice_id, r.amount_minor) for r in applied.reserved] == [("i8", 150), ("i9", 0)]
+
+    story.tell(invoice("i8", 100))
+    story.tell(invoice("i9", 100))
+    assert [(b.invoice_id, b.cause_id) for told in story.said(BalanceChanged) for b in told.balances] == [("i9", "")]
+
+
 def test_a_reservation_is_spent_when_its_invoice_arrives_and_the_rest_becomes_credit() -> None:
     story = Story([payment("p1", 80, "i9"), invoice("i9", 50)])
     assert (story.open(), story.credit()) == ({"i9": 0}, {"p1": 30})
