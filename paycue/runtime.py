@@ -165,11 +165,19 @@ class Runtime:
             await self.outbound.start()
         self._relaying = self._spawn(self.relay.run(), "relay")
         self._housekeeping = self._spawn(self._keep_house(), "housekeeping")
-        for consumer in self.consumers:
-            await consumer.start()
-            self._spawn(self._consume(consumer), consumer.group)
+        await self._join()
         for loop in self.service.loops:
             self._spawn(self._loop(loop), f"{self.service.name}.{loop.__name__}")
+
+    async def _join(self) -> None:
+        """Join all groups at once, for each takes its time. Raises what the first of those that cannot says."""
+        joined = await asyncio.gather(*(consumer.start() for consumer in self.consumers), return_exceptions=True)
+        for consumer, error in zip(self.consumers, joined, strict=True):
+            if error is None:
+                self._spawn(self._consume(consumer), consumer.group)
+        for error in joined:
+            if error is not None:
+                raise error
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -64,7 +64,7 @@ class Folding:
         # Only now: whoever held these accounts until a moment ago decided before this instant.
         batch = Batch(folder.clock.now(), loaded, references, folder.handlers, began=began, fresh=folder.fresh, room=room)
         batch.fold(list(inputs))
-        batch.fold(_overdue(batch, prompt))
+        batch.fold(overdue(batch, prompt))
         await unit.save(batch.changed, batch.rows)
         if batch.events:
             await unit.append(batch.events)
@@ -225,7 +225,7 @@ class Folder:
             return (await folding.fold(inputs)).answers
 
 
-def _overdue(batch: Batch, lanes: Collection[int]) -> list[Input]:
+def overdue(batch: Batch, lanes: Collection[int]) -> list[Input]:
     """Timers of changed accounts that are due already, once all that came with the batch is known."""
     if not lanes:
         return []

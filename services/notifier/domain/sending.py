@@ -150,8 +150,7 @@ def _try(draft: Draft, message: Message) -> None:
         taken, send = claimed(draft.gate, message, verdict, draft.standing, draft.ctx)
         draft.put(taken)
         draft.note(taken, "claimed")
-        if taken.channel == "sms":  # Nobody calls back about a mail.
-            draft.rows.append(CallRow(taken.call_id, taken.reminder_id))
+        draft.rows.append(CallRow(taken.call_id, taken.reminder_id))
         draft.calls.append(send)
     elif verdict.what == "wait":
         draft.put(replace(message, at=message.valid_until, waiting=True), verdict.reason)
