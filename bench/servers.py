@@ -2,6 +2,7 @@
 thrown away. Each run gets a database and topics of its own, dropped afterwards, so that no run meets what another left.
 """
 
+import asyncio
 import itertools
 import tempfile
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
 
 from paycue.db.engine import execute_alone
 from paycue.local.stack import LocalStack
@@ -38,4 +40,15 @@ async def database(stack: LocalStack) -> AsyncIterator[str]:
     try:
         yield make_url(stack.database_url).set(database=name).render_as_string(hide_password=False)
     finally:
-        await execute_alone(stack.database_url, f"drop database if exists {name} with (force)")
+        await _drop(stack.database_url, name)
+
+
+async def _drop(url: str, name: str) -> None:
+    """Autovacuum may be at work in it, whose process no role of ours may end: it ends by itself."""
+    for last in (False,) * 20 + (True,):
+        try:
+            return await execute_alone(url, f"drop database if exists {name} with (force)")
+        except ProgrammingError:
+            if last:
+                raise
+            await asyncio.sleep(0.5)
