@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import psutil
 
+_KERNEL = 2
+"""The parent of the kernel's own threads on Linux."""
 NOISE = 0.10
 """The share of one core that any other process may use while something is measured."""
 
@@ -66,9 +68,9 @@ def alone() -> Iterator[None]:
     """Raises Noisy when any process that is not ours used more than NOISE of a core inside. BENCH_ANYWAY=1 prints a warning instead."""
     before, began = _others(), time.perf_counter()
     yield
-    took = time.perf_counter() - began
-    shares = {key: (seconds - before.get(key, 0.0)) / max(took, 0.001) for key, seconds in _others().items()}
-    loud = [f"{name} (process {pid}) used {share:.0%} of a core" for (pid, name), share in shares.items() if share > NOISE]
+    took = max(time.perf_counter() - began, 1.0)  # a scheduler's tick is no share of a shorter time
+    shares = {one: (used - before[one][1] if one in before else used, name) for one, (name, used) in _others().items()}
+    loud = [f"{name} (process {pid}) used {used / took:.0%} of a core" for (pid, _), (used, name) in shares.items() if used / took > NOISE]
     if not loud:
         return
     if os.environ.get("BENCH_ANYWAY") != "1":
@@ -80,12 +82,12 @@ WARNINGS: list[str] = []
 """What was heard of others in spite of which figures were taken."""
 
 
-def _others() -> dict[tuple[int, str], float]:
-    """The CPU seconds of every process that is neither ours nor a descendant of ours."""
+def _others() -> dict[tuple[int, float], tuple[str, float]]:
+    """Name and CPU seconds of every process that is neither ours nor the kernel's (which writes what we wrote), by number and birth."""
     ours = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
     found = {}
-    for process in psutil.process_iter(["pid", "name", "cpu_times"]):
+    for process in psutil.process_iter(["name", "cpu_times", "create_time", "ppid"]):
         times = process.info["cpu_times"]
-        if process.pid not in ours and times is not None:
-            found[process.pid, process.info["name"]] = times.user + times.system
+        if process.pid not in ours and times is not None and _KERNEL not in (process.pid, process.info["ppid"]):
+            found[process.pid, process.info["create_time"]] = process.info["name"], times.user + times.system
     return found

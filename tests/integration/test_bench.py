@@ -40,7 +40,7 @@ def test_every_row_has_its_module_and_every_module_its_row() -> None:
 
 def test_a_loud_neighbour_spoils_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BENCH_ANYWAY")
-    heard = iter([{(1, "compiler"): 0.0}, {(1, "compiler"): 1e6}])
+    heard = iter([{(1, 0.0): ("compiler", 0.0)}, {(1, 0.0): ("compiler", 1e6)}])
     monkeypatch.setattr(cpu, "_others", lambda: next(heard))
 
     with pytest.raises(cpu.Noisy, match=r"compiler \(process 1\)"), cpu.alone():
