@@ -4,37 +4,32 @@
 comes, the table last; the exit status is 0 only if nothing was lost, sent twice, sent late or out of order.
 """
 
-import importlib.util
+import re
 import sys
-from typing import Any
 
 from tests.e2e.chaos.__main__ import prove as torment
+from tests.simulation.prove import prove as simulate
 
 DEFAULTS = {"SEEDS": 200, "DAYS": 30, "KILLS": 20, "RACES": 2000, "SEED": 1}
-_SIMULATION = "tests.simulation.prove"
 
 
 def main(arguments: list[str]) -> int:
     """The exit status. A number that is given as 0 leaves its part out."""
     pairs = [argument.partition("=")[::2] for argument in arguments]
-    if wrong := [f"{name}={value}" for name, value in pairs if name not in DEFAULTS or not value.isdecimal()]:
-        sys.stderr.write(f"prove takes whole numbers as {', '.join(DEFAULTS)}; not {', '.join(wrong)}\n")
+    if wrong := [f"{name}={value}" for name, value in pairs if not _possible(name, value)]:
+        sys.stderr.write(f"prove takes {', '.join(DEFAULTS)}, each a whole number, SEED a negative one too; not {', '.join(wrong)}\n")
         return 2
     asked = DEFAULTS | {name: int(value) for name, value in pairs}
-    simulated = _simulate(asked) if asked["SEEDS"] else None
+    simulated = simulate(asked["SEEDS"], asked["DAYS"], asked["SEED"], _say) if asked["SEEDS"] else None
     outcome = torment(asked["SEED"], asked["KILLS"], asked["RACES"]) if asked["KILLS"] or asked["RACES"] else None
     for part in (simulated, outcome):
         if part is not None:
-            sys.stdout.write(f"\n{part.text()}\n")
+            _say(f"\n{part.text()}")
     return 0 if all(part is None or part.good for part in (simulated, outcome)) else 1
 
 
-def _simulate(asked: dict[str, int]) -> Any:
-    """What the simulation came to; None where it is not installed."""
-    if importlib.util.find_spec("tests.simulation") is None or importlib.util.find_spec(_SIMULATION) is None:
-        sys.stdout.write("the simulation is not here; only the real processes are tried\n")
-        return None
-    return importlib.import_module(_SIMULATION).prove(seeds=asked["SEEDS"], days=asked["DAYS"], first=asked["SEED"], progress=_say)
+def _possible(name: str, value: str) -> bool:
+    return name in DEFAULTS and re.fullmatch(r"-?\d{1,18}" if name == "SEED" else r"\d{1,9}", value) is not None
 
 
 def _say(text: str) -> None:

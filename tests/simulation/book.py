@@ -134,12 +134,12 @@ class Book:
             policy = self._policy(tenant, 2)
             self.policies[tenant].append(policy)
             self._at(self._sometime(2), Published(tenant, policy))
-        if chance.happens(0.3):
-            at = self._sometime(3)
-            self._tell(at, self._registered(tenant, "ordered by a court"))
-            self._tell(at + timedelta(days=chance.between(0.5, 5)), self._registered(tenant))
         for number in range(chance.whole(2, 3)):
             self._debtor(tenant, number, policy)
+        if chance.happens(0.4):
+            at = self._moment(chance.one_of([bill for bill in self.bills if bill.debtor.tenant == tenant]), policy)
+            self._tell(at, self._registered(tenant, "ordered by a court"))
+            self._tell(at + timedelta(days=chance.between(0.01, 5)), self._registered(tenant))
 
     def _registered(self, tenant: str, suspended: str = "") -> directory_pb2.CreditorRegistered:
         return directory_pb2.CreditorRegistered(tenant_id=tenant, name=f"House of {tenant}", zone="UTC", suspended=suspended)
@@ -165,7 +165,7 @@ class Book:
         debtor = Debtor(tenant, account, chance.one_of(ZONES), addresses if chance.happens(0.8) else addresses[:1])
         self.debtors.append(debtor)
         self._tell(self.start + timedelta(seconds=chance.between(1, 60)), self._account(debtor))
-        for _ in range(chance.whole(1, 3)):
+        for _ in range(chance.whole(1, max(3, self.days // 10))):
             self._bill(debtor, policy)
         self._wishes(debtor, policy)
         if chance.happens(0.15):
@@ -185,7 +185,7 @@ class Book:
 
     def _bill(self, debtor: Debtor, policy: Policy) -> None:
         chance = self.chance
-        issued_on = (self.start + timedelta(days=chance.between(0, self.days / 3))).date()
+        issued_on = (self.start + timedelta(days=chance.between(0, max(self.days / 3, self.days - 25)))).date()
         due_on = issued_on + timedelta(days=chance.whole(0, 12))
         bill = Bill(debtor, self._id("I"), chance.one_of(("EUR", "EUR", "USD", "JPY")), chance.whole(1000, 90000), issued_on, due_on)
         self.bills.append(bill)

@@ -116,6 +116,9 @@ class Estate:
 
     def _house(self, service: Service) -> House:
         told: dict[str, Any] = {**_SETTINGS, **(_OF_THE_NOTIFIER if service.name == "notifier" else {})}
+        if service.name == "notifier" and self.chance.happens(0.3):
+            # So early that what is looked for may still be under way.
+            told["find_after"] = (5, 20, 300, 3_600, 86_400)
         changed: dict[str, Any] = {}
         if service.name == "notifier":
             changed["outbound"] = lambda runtime: Sender(runtime, lambda _: {n: FakeChannel(p) for n, p in self.providers.items()})

@@ -29,11 +29,15 @@ class Proof(msgspec.Struct, frozen=True):
     seconds: float
 
     @property
-    def holds(self) -> bool:
+    def good(self) -> bool:
+        """Whether every invariant held in every seed."""
         return not self.failed
 
-    def table(self) -> list[tuple[str, str]]:
-        """The rows of the table that a proof ends with: what, how many."""
+    def text(self) -> str:
+        """The table that a proof ends with."""
+        return "\n".join(f"{what:<28} {how_many:>20}" for what, how_many in self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
         broken = Counter(violation.invariant for outcome in self.failed for violation in outcome.violations)
         rows = [("simulated seeds", f"{self.seeds:,} of {self.days} days"), ("failed seeds", f"{len(self.failed):,}")]
         rows += [(f"  {invariant}", f"{count:,}") for invariant, count in sorted(broken.items())]
@@ -41,10 +45,10 @@ class Proof(msgspec.Struct, frozen=True):
         return rows + [(told, f"{self.counts.get(name, 0):,}") for name, told in names.items()]
 
 
-def regressions() -> list[int]:
-    """Seeds that once failed: one a line, with what they showed."""
-    lines = [line.partition("#")[0].strip() for line in REGRESSIONS.read_text().splitlines()]
-    return [int(line) for line in lines if line]
+def regressions() -> list[tuple[int, int]]:
+    """Seeds that once failed and in how many days: one a line, with what they showed."""
+    lines = [line.partition("#")[0].split() for line in REGRESSIONS.read_text().splitlines()]
+    return [(int(line[0]), int(line[1])) for line in lines if line]
 
 
 def again(seed: int, days: int) -> str:
@@ -57,36 +61,35 @@ def remember(outcomes: Iterable[Outcome]) -> None:
     known = set(regressions())
     with REGRESSIONS.open("a") as file:
         for outcome in outcomes:
-            if outcome.seed not in known:
-                file.write(f"{outcome.seed}  # {outcome.violations[0]}\n")
+            if (outcome.seed, outcome.days) not in known:
+                file.write(f"{outcome.seed} {outcome.days}  # {outcome.violations[0]}\n")
 
 
 def prove(seeds: int, days: int, first: int, progress: Callable[[str], None]) -> Proof:
     """Run `seeds` seeds from `first` on, after those that once failed. `progress` hears a line now and then."""
-    todo = list(dict.fromkeys([*regressions(), *range(first, first + seeds)]))
+    todo = list(dict.fromkeys([*regressions(), *((seed, days) for seed in range(first, first + seeds))]))
     began, failed, counts, done = time.monotonic(), list[Outcome](), Counter[str](), 0
-    for outcomes in _spread(todo, days):
+    for outcomes in _spread(todo):
         for outcome in outcomes:
             done += 1
             counts.update(outcome.counts)
             if outcome.violations:
                 failed.append(outcome)
-                progress(f"SEED={outcome.seed} {outcome.violations[0]}\n  {again(outcome.seed, days)}")
+                progress(f"SEED={outcome.seed} {outcome.violations[0]}\n  {again(outcome.seed, outcome.days)}")
         left = (time.monotonic() - began) / done * (len(todo) - done)
         progress(f"{done:,} of {len(todo):,} seeds, {len(failed)} failed, about {left / 60:.0f} minutes left")
     remember(failed)
     return Proof(len(todo), days, tuple(failed), dict(counts), time.monotonic() - began)
 
 
-def _spread(todo: Sequence[int], days: int) -> Iterator[list[Outcome]]:
-    chunks = [(todo[at : at + _AT_ONCE], days) for at in range(0, len(todo), _AT_ONCE)]
+def _spread(todo: Sequence[tuple[int, int]]) -> Iterator[list[Outcome]]:
+    chunks = [todo[at : at + _AT_ONCE] for at in range(0, len(todo), _AT_ONCE)]
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
         yield from pool.map(_chunk, chunks)
 
 
-def _chunk(work: tuple[Sequence[int], int]) -> list[Outcome]:
-    seeds, days = work
-    return [run(seed, days) for seed in seeds]
+def _chunk(todo: Sequence[tuple[int, int]]) -> list[Outcome]:
+    return [run(seed, days) for seed, days in todo]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -101,9 +104,8 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"SEED={first} {outcome.digest} {'; '.join(map(str, outcome.violations)) or 'everything holds'}")
         return 1 if outcome.violations else 0
     proof = prove(int(told["SEEDS"]), days, first, _say)
-    for what, how_many in proof.table():
-        _say(f"{what:<28} {how_many:>20}")
-    return 0 if proof.holds else 1
+    _say(proof.text())
+    return 0 if proof.good else 1
 
 
 def _say(line: str) -> None:

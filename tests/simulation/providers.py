@@ -53,7 +53,7 @@ class Provider:
         self.underway += 1
         slowly = self.chance.happens(self.chance.weather.slow)
         left = (left_at, self.now())
-        loop.call_later(self.chance.between(0.0, 20.0 if slowly else 0.4), self._arrive, call, left, answer, context=Context())
+        loop.call_later(self.chance.between(0.0, 50.0 if slowly else 0.4), self._arrive, call, left, answer, context=Context())
         return answer
 
     def _arrive(self, call: ProviderCall, left: tuple[int, datetime], answer: "asyncio.Future[CallResult]") -> None:

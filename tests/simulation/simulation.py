@@ -49,6 +49,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """What became of a seed."""
 
     seed: int
+    days: int
     digest: str
     violations: tuple[Violation, ...]
     counts: dict[str, int]
@@ -67,7 +68,7 @@ class Simulation:
         self.judge = Judge(self.book, self.estate, self.trace)
         for provider in self.estate.providers.values():
             provider.takers.append(self._taken)
-        self._acting, self._patient = set[asyncio.Task[None]](), 0
+        self._acting, self._patient, self._fair = set[asyncio.Task[None]](), 0, False
 
     async def run(self) -> None:
         """To the end of its days, and a while longer in fair weather."""
@@ -102,7 +103,12 @@ class Simulation:
         return f"report {status} of {call.call_id[-12:]}"
 
     def _fair_weather(self) -> None:
+        """Nothing goes wrong any more, and whatever was set aside meanwhile is looked through once more."""
+        if self._fair:
+            return
+        self._fair = True
         self.chance.calm()
+        self._act(Action(self.shared.now(), Tidied()))
         for house in self.estate.houses.values():
             house.down_until = None
             for worker in house.workers:
@@ -268,4 +274,4 @@ def run(seed: int, days: int = 30, tell: Callable[[str], None] | None = None) ->
     finally:
         structlog.reset_defaults()
     trace = simulation.trace
-    return Outcome(seed, trace.digest, tuple(trace.violations), dict(trace.counts))
+    return Outcome(seed, days, trace.digest, tuple(trace.violations), dict(trace.counts))

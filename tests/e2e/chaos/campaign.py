@@ -27,7 +27,7 @@ RACES_EVERY = 7
 RACE_RATE = 70.0
 KILL_LANES = 2
 """Services that may be down at the same time, beside what happens to the ground."""
-FLOWS_WITHIN = 6.0
+FLOWS_WITHIN = 4.0
 _SETTLES_WITHIN = 240.0
 _OPEN = ("pending", "claimed", "unknown")
 Say = Callable[[str], None]

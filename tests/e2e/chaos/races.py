@@ -30,7 +30,7 @@ PART = 4_000
 """Minor units of a payment in part."""
 _ANSWERED_WITHIN = 90.0
 _AGAIN = 0.1
-_AT_ONCE = 64
+_AT_ONCE = 256
 PAID, DISPUTED, PAUSED, OPTED_OUT = (frozenset(reasons) for reasons in (
     {"settled"}, {"disputed"}, {"paused"},
     {"opted_out", "no_contact"},  # where the opt-out came before the account itself

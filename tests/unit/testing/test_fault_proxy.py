@@ -87,7 +87,7 @@ async def test_a_delay_holds_both_ways_back_and_keeps_the_order(echo: tuple[Echo
     answer = await ask(streams, b"second\n")
 
     assert answer == b"first second\n"
-    assert time.monotonic() - started >= 0.1
+    assert time.monotonic() - started >= 0.098  # uvloop counts in milliseconds
     streams[1].close()
 
 
