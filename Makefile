@@ -55,4 +55,4 @@ lock: setup-dev ## lock requirements/*.txt; UPGRADE=1 takes the newest versions
 
 clean: ## remove .venv and every cache; what `paycue up` keeps is left alone
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
-	find paycue services tests tools -name __pycache__ -prune -exec rm -rf {} +
+	find paycue services tests tools bench -name __pycache__ -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ What a service is stands in its `main.py`; what running means stands here, once.
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -30,6 +31,7 @@ from paycue.settings import KernelSettings
 
 _WATCH_SECONDS = 10
 _STUCK_SECONDS = 60
+_YOUNG_OBJECTS = 100_000
 TROUBLE: tuple[type[BaseException], ...] = (BusError, *TRANSIENT)
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ class Service(msgspec.Struct, frozen=True):
     `consumers`: consumer group -> the event types it folds; stops have a group of their own so that they never queue behind a storm.
     `timers`: the group whose lanes this process's timers and sends follow; `stops`: the group whose topics have to be fresh for a send.
     `claims`: the group whose events may claim calls when they are folded.
+    `prompt`: a timer that an event makes due fires in the transaction that folds the event.
     `takes_stops`: it takes requests that stop something, and keeps their receipts.
     `loops`: bodies that do one bounded piece of time-driven work and return how much that was.
     `outbound`: makes what performs the service's provider calls. `references`: settings -> what handlers get as `ctx.reference`.
@@ -58,6 +61,7 @@ class Service(msgspec.Struct, frozen=True):
     timers: str = ""
     stops: str = ""
     claims: str = ""
+    prompt: bool = False
     takes_stops: bool = False
     outbound: Callable[[Runtime], Outbound] | None = None
     references: Callable[[Any], References] | None = None
@@ -112,6 +116,7 @@ async def serve(services: Sequence[tuple[Service, Any]], world: World, ready: Ca
 
 async def serve_runtimes(runtimes: Sequence[Runtime], ports: Mapping[str, int], ready: Callable[[dict[str, str]], None]) -> None:
     """Serve the APIs of services that run already, until SIGTERM or SIGINT."""
+    _let_garbage_wait()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -122,6 +127,15 @@ async def serve_runtimes(runtimes: Sequence[Runtime], ports: Mapping[str, int], 
             urls[runtime.service.name] = await servers.enter_async_context(app)
         ready(urls)
         await until_over(runtimes, stop)
+
+
+def _let_garbage_wait() -> None:
+    """Collect cycles rarely, and never look again at what was imported: a batch makes some hundred thousand objects, none in a cycle,
+    and Python's own thresholds spend a quarter of the processor on walking through them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 50)
 
 
 async def until_over(runtimes: Sequence[Runtime], stop: asyncio.Event) -> None:

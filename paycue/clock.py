@@ -63,6 +63,7 @@ class SteppedClock:
 zone = lru_cache(maxsize=1024)(ZoneInfo)
 
 
+@lru_cache(maxsize=4096)
 def local_date(at: datetime, zone_name: str) -> date:
     """The calendar date at the instant `at` in an IANA zone."""
     return at.astimezone(zone(zone_name)).date()

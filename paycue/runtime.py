@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from paycue.app import Service
 
 _IDLE_SECONDS = 1.0
+_MOST, _MOST_BESIDE_STOPS = 2000, 500
 _HOUSEKEEPING_SECONDS = 3600
 _ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
@@ -100,6 +101,8 @@ class Runtime:
         self.folder.fresh = self.fresh
         self.alarm = Alarm(self)
         self.outbound = service.outbound(self) if service.outbound else None
+        if service.prompt:
+            self.folder.prompt = self._prompt
         self.folder.claiming, self.folder.allowance = service.claims, self.outbound
         self.fatal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.timers = asyncio.Event()
@@ -118,14 +121,20 @@ class Runtime:
         made = [LaneConsumer(f"{service.name}.directory", (DIRECTORY,), bus, self.directory, lanes_at_once=at_once)]
         if service.takes_stops:
             made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1))
+        # Where stops are heard, no batch may hold the loop and its accounts for long.
+        most = _MOST_BESIDE_STOPS if service.stops else _MOST
         for group, events in service.consumers.items():
             feeds = self.feeds if group == service.stops else None
-            made.append(LaneConsumer(group, topics_of(events), bus, self.folder, lanes_at_once=at_once, feeds=feeds))
+            made.append(LaneConsumer(group, topics_of(events), bus, self.folder, lanes_at_once=at_once, most=most, feeds=feeds))
         return made
 
     def lanes(self) -> frozenset[int]:
         """The lanes whose timers and sends are this process's."""
         return self._lane_owner.lanes() if self._lane_owner is not None else frozenset()
+
+    def _prompt(self) -> frozenset[int]:
+        """Where timers may fire now; a replay has them wait until all facts of an instant are folded."""
+        return self.lanes() if self.timers.is_set() else frozenset()
 
     def fresh(self, lane: int) -> bool:
         """Whether a lane is this process's and everything that may stop a send on it is known."""
@@ -156,11 +165,19 @@ class Runtime:
             await self.outbound.start()
         self._relaying = self._spawn(self.relay.run(), "relay")
         self._housekeeping = self._spawn(self._keep_house(), "housekeeping")
-        for consumer in self.consumers:
-            await consumer.start()
-            self._spawn(self._consume(consumer), consumer.group)
+        await self._join()
         for loop in self.service.loops:
             self._spawn(self._loop(loop), f"{self.service.name}.{loop.__name__}")
+
+    async def _join(self) -> None:
+        """Join all groups at once, for each takes its time. Raises what the first of those that cannot says."""
+        joined = await asyncio.gather(*(consumer.start() for consumer in self.consumers), return_exceptions=True)
+        for consumer, error in zip(self.consumers, joined, strict=True):
+            if error is None:
+                self._spawn(self._consume(consumer), consumer.group)
+        for error in joined:
+            if error is not None:
+                raise error
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)

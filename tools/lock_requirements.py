@@ -1,4 +1,5 @@
-"""Locks every package by version and hash: one set per image, one to run everything locally, one with the developers' tools.
+"""Locks every package by version and hash: one set per image, one to run everything locally, one with the developers' tools, and
+one apart for the peers that the benchmark measures.
 
 The smaller sets take their versions from the largest, so that what is tested is what ships. No package index may be named in a lock.
 """
@@ -20,14 +21,19 @@ def main() -> None:
     lock("run", (*SERVICES, "local"), build=True, within="all")
     lock("operator", SERVICES, within="all")
     lock("build", (), build=True, within="all")
+    lock("peers", (), own=True)
     for service in SERVICES:
         lock(service, (service,), within="all")
 
 
-def lock(name: str, extras: tuple[str, ...], *, build: bool = False, within: str | None = None) -> None:
-    """Resolve the base packages with `extras` into requirements/<name>.txt; `build` adds the build backend, `within` bounds versions."""
+def lock(name: str, extras: tuple[str, ...], *, build: bool = False, own: bool = False, within: str | None = None) -> None:
+    """Resolve the base packages with `extras` into requirements/<name>.txt.
+
+    `build` adds the build backend, `own` what requirements/<name>.in lists; `within` bounds versions.
+    """
     sources = ["pyproject.toml"] if extras else []
     sources += ["requirements/build.in"] if build else []
+    sources += [f"requirements/{name}.in"] if own else []
     command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", *sources, "--output-file", f"requirements/{name}.txt"]
     command += ["--universal", "--python-version", PYTHON, "--generate-hashes", "--quiet"]
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--annotation-style", "line"]

@@ -1,4 +1,6 @@
-"""The consuming loop: poll, fold lane by lane, commit offsets after the database; trouble backs off, revocation waits.
+"""The consuming loop: poll, fold, commit offsets after the database; trouble backs off, revocation waits.
+
+The lanes of a poll share a transaction while all is well, and have one each as soon as anything is not.
 
 It never commits what was not folded, never holds a lock around polling (that deadlocks with the rebalance), and never lets one
 lane's trouble stop another's.
@@ -18,9 +20,10 @@ from paycue.bus.flow import TopicPartition
 from paycue.db.engine import is_transient
 from paycue.observability import metrics
 
-_MOST = 2000
 _TRIES_UNTIL_UNREADY = 5
 _LONGEST_WAIT = 5.0
+_COMMIT_SECONDS = 5.0
+_COMMIT_AGAIN_SECONDS = 0.5
 log = structlog.get_logger(__name__)
 
 Polled = dict[TopicPartition, list[Record]]
@@ -30,13 +33,13 @@ class FoldsRecords(Protocol):
     """What a consumer hands its lanes to."""
 
     async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
-        """Fold one lane's records, in order, durably. Raises one of TRANSIENT to be asked again with the same records."""
+        """Fold records of one lane or several, each in order, durably. Raises one of TRANSIENT to be asked again with the same records."""
 
 
 class LaneConsumer:
     """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
-    `feeds` is told after every poll how far all is folded. Beats are counted there and folded nowhere.
+    A poll brings `most` records at most; `feeds` is told after each how far all is folded. Beats are counted there and folded nowhere.
     """
 
     def __init__(
@@ -47,16 +50,19 @@ class LaneConsumer:
         folder: FoldsRecords,
         *,
         lanes_at_once: int = 4,
+        most: int = 2000,
         feeds: Feeds | None = None,
     ) -> None:
         self.group, self.topics, self._folder, self._feeds = group, topics, folder, feeds
         self._service = group.partition(".")[0]
         self._consumer = bus.consumer(group, topics, self._before_revoke)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
-        self._stopping = False
+        self._most, self._stopping = most, False
         self._polling: asyncio.Future[Polled] | None = None
         self._tries: Counter[int] = Counter()
         self._in_hand: Counter[TopicPartition] = Counter()
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._committing: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
@@ -114,7 +120,7 @@ class LaneConsumer:
 
     async def _poll(self) -> Polled:
         """What came; nothing when `stop` cuts the wait short, for a poll may wait for a rebalance that no broker ends."""
-        self._polling = asyncio.ensure_future(self._consumer.poll(_MOST))
+        self._polling = asyncio.ensure_future(self._consumer.poll(self._most))
         try:
             polled = await self._polling
         except asyncio.CancelledError:
@@ -129,57 +135,87 @@ class LaneConsumer:
         self._stopping = True
         if self._polling is not None:
             self._polling.cancel()
-        async with self._folding:
-            return
+        await self._at_rest()
 
     async def _before_revoke(self, lost: frozenset[TopicPartition]) -> None:
+        await self._at_rest()
+
+    async def _at_rest(self) -> None:
+        """Until the batch in flight is folded and Kafka knows, or does not answer."""
         async with self._folding:
-            return
+            if self._committing is not None:
+                await asyncio.wait({self._committing}, timeout=_COMMIT_SECONDS)
 
     async def _fold(self, polled: Polled) -> None:
         async with self._folding:
-            owned = self._consumer.assigned()
-            lanes: dict[int, Polled] = defaultdict(dict)
-            quiet: Polled = {}
-            for tp, records in sorted(polled.items()):
-                if tp not in owned:
-                    continue
-                self._in_hand[tp] = len(records)
-                if _beats(records) == len(records):
-                    quiet[tp] = records
-                else:
-                    lanes[tp[1]][tp] = records
+            lanes = self._by_lane(polled)
+            if len(lanes) > 1 and not self._tries.keys() & lanes.keys() and await self._fold_together(lanes):
+                lanes = {}
             # All of them to their end, whatever becomes of one: nothing may fold on when this lock is given back.
             work = [self._fold_lane(number, lane) for number, lane in lanes.items()]
-            ended = await asyncio.gather(self._pass_over(quiet), *work, return_exceptions=True)
+            ended = await asyncio.gather(*work, return_exceptions=True)
             self._in_hand.clear()
         for error in ended:
             if error is not None:
                 raise error
 
-    async def _pass_over(self, quiet: Polled) -> None:
-        """Partitions that brought beats alone, of all lanes in one commit."""
-        if not quiet:
-            return
+    def _by_lane(self, polled: Polled) -> dict[int, Polled]:
+        """What is ours and has something to fold. Partitions that brought beats alone are passed over."""
+        owned, lanes, quiet = self._consumer.assigned(), defaultdict[int, Polled](dict), Polled()
+        for tp, records in sorted(polled.items()):
+            if tp not in owned:
+                continue
+            self._in_hand[tp] = len(records)
+            if _beats(records) == len(records):
+                quiet[tp] = records
+            else:
+                lanes[tp[1]][tp] = records
+        self._commit_soon(quiet)
+        return lanes
+
+    async def _fold_together(self, lanes: dict[int, Polled]) -> bool:
+        """Fold several lanes in one transaction; False when trouble that passes says that each had better be tried by itself."""
         try:
-            await self._consumer.commit(_ends(quiet))
-        except BusError as error:
-            # The next beat's commit covers these too.
-            log.info("beats are committed later", consumer=self.group, error=repr(error))
+            await self._folder.fold_records(self.group, [fact for lane in lanes.values() for fact in _facts(lane)])
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.info("lanes are folded one by one", consumer=self.group, error=repr(error))
+            return False
+        for lane in lanes.values():
+            self._commit_soon(lane)
+        return True
 
     async def _fold_lane(self, number: int, lane: Polled) -> None:
-        """Fold and commit one lane; what passes by itself puts the lane back for a while."""
+        """Fold one lane; what passes by itself puts the lane back for a while."""
         async with self._slots:
             try:
-                facts = [record for records in lane.values() for record in records if record.key != BEAT_KEY]
-                await self._folder.fold_records(self.group, facts)
-                await self._consumer.commit(_ends(lane))
+                await self._folder.fold_records(self.group, _facts(lane))
             except Exception as error:
                 if not is_transient(error) and not isinstance(error, BusError):
                     raise
                 self._put_back(number, lane, error)
             else:
                 self._tries.pop(number, None)
+                self._commit_soon(lane)
+
+    def _commit_soon(self, folded: Polled) -> None:
+        """Tell Kafka while the next batch is read already. What it never hears of comes again, and the inbox knows it."""
+        self._uncommitted.update(_ends(folded))
+        if self._uncommitted and (self._committing is None or self._committing.done()):
+            self._committing = asyncio.get_running_loop().create_task(self._commit(), name=f"{self.group} commits")
+
+    async def _commit(self) -> None:
+        while self._uncommitted:
+            ends, self._uncommitted = self._uncommitted, {}
+            try:
+                await self._consumer.commit(ends)
+            except BusError as error:
+                log.info("offsets are committed later", consumer=self.group, error=repr(error))
+                self._uncommitted = ends | self._uncommitted
+                if self._stopping:
+                    return
+                await asyncio.sleep(_COMMIT_AGAIN_SECONDS)
 
     def _put_back(self, number: int, lane: Polled, error: Exception) -> None:
         """The same records again, after a pause in which the other lanes go on."""
@@ -192,6 +228,10 @@ class LaneConsumer:
         self._consumer.pause(lane.keys())
         wait = min(_LONGEST_WAIT, 0.05 * 2 ** self._tries[number])
         asyncio.get_running_loop().call_later(wait, self._consumer.resume, lane.keys())
+
+
+def _facts(lane: Polled) -> list[Record]:
+    return [record for records in lane.values() for record in records if record.key != BEAT_KEY]
 
 
 def _beats(records: Sequence[Record]) -> int:

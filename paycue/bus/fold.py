@@ -51,10 +51,10 @@ class Folding:
         """The connection behind it, for SQL in the same transaction."""
         return self.unit.tx
 
-    async def fold(self, inputs: Sequence[Input], room: int = 0) -> Batch:
+    async def fold(self, inputs: Sequence[Input], room: int = 0, prompt: Collection[int] = ()) -> Batch:
         """Lock the accounts of `inputs`, fold in order, save. Raises what commands raise, Refused before anything changes.
 
-        `room`: how many calls events may claim.
+        `room`: how many calls events may claim. `prompt`: on these lanes, timers that are due after that fire at once.
         """
         folder, unit = self._folder, self.unit
         began = asyncio.get_running_loop().time()
@@ -64,6 +64,7 @@ class Folding:
         # Only now: whoever held these accounts until a moment ago decided before this instant.
         batch = Batch(folder.clock.now(), loaded, references, folder.handlers, began=began, fresh=folder.fresh, room=room)
         batch.fold(list(inputs))
+        batch.fold(overdue(batch, prompt))
         await unit.save(batch.changed, batch.rows)
         if batch.events:
             await unit.append(batch.events)
@@ -90,6 +91,8 @@ class Folder:
         self.on_commit: list[Callable[[Batch], None]] = []
         self.fresh: Callable[[int], bool] = lambda lane: True
         """Whether a lane is ours and its stop feeds are fresh; what handlers get as `ctx.fresh`."""
+        self.prompt: Callable[[], Collection[int]] = tuple
+        """The lanes on which a timer that a fact makes due fires in the transaction that folds the fact."""
         self.claiming: str = ""
         """The consumer whose events may claim calls in the transaction that folds them."""
         self.allowance: Allowance | None = None
@@ -148,7 +151,7 @@ class Folder:
         with metrics.BATCH_SECONDS.labels(self.service).time(), self._room(consumer, len(taken)) as room:
             async with self.transaction({one.tenant for one in taken if one.tenant}) as folding:
                 await folding.unit.lock_lanes(consumer, _ends(taken))
-                batch = await folding.fold(await inputs_of(folding.unit, taken, self.clock.now()), room)
+                batch = await folding.fold(await inputs_of(folding.unit, taken, self.clock.now()), room, self.prompt())
                 await self._bury(folding, batch)
         self._measure(taken, batch)
         self._limits[consumer].count(batch.verdicts)
@@ -174,6 +177,7 @@ class Folder:
         metrics.BATCH_SIZE.labels(self.service).observe(len(taken))
         for (topic, kind, outcome), count in _outcomes(taken, batch).items():
             metrics.RECORDS.labels(self.service, topic, kind, outcome).inc(count)
+        metrics.TIMERS.labels(self.service).inc(sum(isinstance(one.event, TimerFired) for one, _ in batch.outcomes))
         for one in batch.poison:
             metrics.DEAD_LETTERS.labels(self.service, poison.record_of(one.input).topic).inc()
         for topic, count in batch.misplaced.items():
@@ -219,6 +223,14 @@ class Folder:
         """Fold commands in one transaction and return their answers. Raises Refused before anything changes."""
         async with self.transaction({one.tenant for one in inputs}) as folding:
             return (await folding.fold(inputs)).answers
+
+
+def overdue(batch: Batch, lanes: Collection[int]) -> list[Input]:
+    """Timers of changed accounts that are due already, once all that came with the batch is known."""
+    if not lanes:
+        return []
+    due = [key for key, state in batch.changed.items() if state.next_action_at is not None and state.next_action_at <= batch.now]
+    return [_timer(key, batch.now) for key in due if batch.loaded[key].lane in lanes]
 
 
 def _timer(key: Key, now: Any) -> Input:

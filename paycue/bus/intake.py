@@ -3,6 +3,7 @@
 A record that cannot be folded keeps its place among the others, for what comes after it of the same account has to wait.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -37,15 +38,18 @@ Taken = Envelope | Fault
 def take(service: str, handled: Collection[str], records: Sequence[Record]) -> list[Taken]:
     """Decode what the service handles. A type that stands in the topic by contract and is not handled is passed over, not buried."""
     taken: list[Taken] = []
+    ignored: Counter[tuple[str, str]] = Counter()
     for record in records:
         kind = type_of(record)
         if kind is not None and kind not in handled and kind in topics()[record.topic].types:
-            metrics.RECORDS.labels(service, record.topic, kind, "ignored").inc()
+            ignored[record.topic, kind] += 1
             continue
         try:
             taken.append(decode(record))
         except Undecodable as why:
             taken.append(Fault(record, why))
+    for (topic, kind), count in ignored.items():
+        metrics.RECORDS.labels(service, topic, kind, "ignored").inc(count)
     return taken
 
 

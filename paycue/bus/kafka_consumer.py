@@ -6,6 +6,7 @@ It never decodes: a deserializer that raises inside the client loses other parti
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -23,6 +24,7 @@ SESSION_SECONDS = 10.0
 _STOP_SECONDS = 5
 log = structlog.get_logger(__name__)
 _ANSWER_SECONDS = 5
+_VALUE = itemgetter(1)
 
 CONSUMER: dict[str, Any] = {
     "enable_auto_commit": False,
@@ -116,7 +118,7 @@ class KafkaConsumer:
         except RuntimeError as error:
             await self._renew(error)
             return {}
-        return {self.own(tp): [self._record(r) for r in records] for tp, records in polled.items() if records}
+        return {own: [_record(*own, r) for r in records] for tp, records in polled.items() if records and (own := self.own(tp))}
 
     async def _renew(self, error: RuntimeError) -> None:
         """A connection that ends while uvloop writes to it ends the client's coordination for good: join anew, with another client."""
@@ -129,10 +131,6 @@ class KafkaConsumer:
                 return await self.start()
             except BusError:
                 await asyncio.sleep(1)
-
-    def _record(self, r: Any) -> Record:
-        headers = tuple((name, value or b"") for name, value in r.headers)
-        return Record(r.topic.removeprefix(self._prefix), r.partition, r.offset, r.key, r.value, headers)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         mine = {self._theirs(tp): offset for tp, offset in offsets.items() if tp in self.assigned()}
@@ -193,6 +191,12 @@ class KafkaConsumer:
 
     async def stop(self) -> None:
         await stop_within(self._client)
+
+
+def _record(topic: str, partition: int, r: Any) -> Record:
+    """A record as it came; a header without a value has an empty one."""
+    headers = r.headers if all(map(_VALUE, r.headers)) else ((name, value or b"") for name, value in r.headers)
+    return Record(topic, partition, r.offset, r.key, r.value, tuple(headers))
 
 
 def _taken(group: str, tp: KafkaPartition, error: BaseException) -> BusError:

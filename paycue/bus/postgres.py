@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from paycue.bus import inbox, letter_rows
+from paycue.bus import inbox, letter_rows, outbox_rows
 from paycue.bus.batch import Aside
 from paycue.bus.envelope import Envelope, Pending, Record
 from paycue.bus.flow import TopicPartition
 from paycue.bus.store import Claim, Health, Letter, Outbox, Unit
-from paycue.bus.topics import topics
 from paycue.db.accounts import AccountStore, Key, Loaded
 from paycue.db.bulk import Owned
 from paycue.db.engine import Connection, Database, see_tenants
@@ -46,13 +45,7 @@ class PostgresUnit:
         await self._accounts.save(self.tx, states, rows)
 
     async def append(self, events: Sequence[Pending]) -> None:
-        await self.tx.execute(
-            f"""insert into {self._schema}.outbox (topic, lane, key, type, event_id, at, trace, value, urgent)
-                select * from unnest($1::text[], $2::integer[], $3::bytea[], $4::text[], $5::text[],
-                    $6::timestamptz[], $7::text[], $8::bytea[], $9::boolean[])""",
-            *([getattr(event, name) for event in events] for name in Pending.__struct_fields__),
-            [topics()[event.topic].beats for event in events],
-        )
+        await outbox_rows.append(self.tx, self._schema, events)
 
     async def claim_due(self, now: datetime, most: int, lanes: Collection[int] | None) -> list[Key]:
         return await self._accounts.claim_due(self.tx, now, most, lanes)
@@ -108,16 +101,12 @@ class PostgresOutbox:
         self._schema, self._connection = schema, connection
 
     async def waiting(self, most: int) -> list[tuple[int, Pending]]:
-        urgent = await self._first("urgent", most)
-        return urgent if len(urgent) == most else urgent + await self._first("not urgent", most - len(urgent))
-
-    async def _first(self, which: str, most: int) -> list[tuple[int, Pending]]:
-        columns = ", ".join(Pending.__struct_fields__)
-        rows = await self._connection.fetch(f"select id, {columns} from {self._schema}.outbox where {which} order by id limit {most}")
-        return [(row[0], Pending(*tuple(row)[1:])) for row in rows]
+        urgent = await outbox_rows.first(self._connection, self._schema, "urgent", most)
+        left = most - len(urgent)
+        return urgent + await outbox_rows.first(self._connection, self._schema, "not urgent", left) if left > 0 else urgent
 
     async def delete(self, ids: Sequence[int]) -> None:
-        await self._connection.execute(f"delete from {self._schema}.outbox where id = any($1::bigint[])", ids)
+        await outbox_rows.delete(self._connection, self._schema, ids)
 
 
 class PostgresStore:
@@ -180,7 +169,7 @@ class PostgresStore:
     async def health(self) -> Health:
         opened = f"from {self.schema}.dead_letter where resolved_at is null"
         async with self.database.connection() as connection:
-            outbox = await connection.fetchval(f"select count(*) from {self.schema}.outbox")
+            outbox = await connection.fetchval(f"select coalesce(sum(count), 0) from {self.schema}.outbox where id > 0")
             letters = await connection.fetchval(f"select count(*) {opened}")
             parked = await connection.fetchval(f"select count(distinct (tenant_id, account_id)) {opened} and parked")
             return Health(outbox, letters, parked, await self.accounts.next_due(connection))

@@ -36,7 +36,7 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """What the tables say at one moment: rows that wait for the relay, open dead letters, accounts they park, the earliest timer."""
+    """What the tables say at one moment: events that wait for the relay, open dead letters, accounts they park, the earliest timer."""
 
     outbox: int
     letters: int
@@ -107,7 +107,9 @@ class Outbox(Protocol):
     """One service's outbox in the hands of the one relay that may drain it."""
 
     async def waiting(self, most: int) -> list[tuple[int, Pending]]:
-        """The first rows with their ids, in the order they were given them; those of stop feeds before all others."""
+        """The first events, `most` and a few, in the order they were written, those of stop feeds before all others; each with the id of
+        its row, which may hold several.
+        """
 
     async def delete(self, ids: Sequence[int]) -> None:
         """Forget rows that the bus has acknowledged."""

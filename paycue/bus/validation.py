@@ -28,7 +28,9 @@ def fault(event: Message) -> str | None:
 
 def _across(event: Message) -> str | None:
     """Rules between fields."""
-    issued, due = getattr(event, "issued_on", ""), getattr(event, "due_on", "")
+    if not _dated(event.DESCRIPTOR):
+        return None
+    issued, due = event.issued_on, event.due_on  # type: ignore[attr-defined]
     if issued and due and due < issued:
         return f"due_on is {due!r}, expected a date on or after issued_on {issued!r}"
     return None
@@ -57,6 +59,7 @@ def _reference(value: object) -> str | None:
     return None if sound else "1 to 128 characters without control characters"
 
 
+@lru_cache(maxsize=4096)
 def _tenant(value: object) -> str | None:
     return None if isinstance(value, str) and TENANT.fullmatch(value) else "a slug of [a-z0-9-]{1,32}"
 
@@ -65,6 +68,7 @@ def _day(value: object) -> str | None:
     return None if isinstance(value, str) and _is_date(value) else "a date as YYYY-MM-DD, of the years 1900 to 2199"
 
 
+@lru_cache(maxsize=1024)
 def _currency(value: object) -> str | None:
     return None if isinstance(value, str) and known_currency(value) else "a currency of ISO 4217, such as EUR"
 
@@ -116,6 +120,12 @@ _EXCEPT: dict[str, dict[str, Rule | None]] = {
     "DisputeRaised": {"currency": lambda value: None if value == "" else _currency(value)},
     "DisputeRegistered": {"currency": None},
 }
+
+
+@cache
+def _dated(kind: Descriptor) -> bool:
+    """Whether an event has both dates."""
+    return {"issued_on", "due_on"} <= set(kind.fields_by_name)
 
 
 @cache

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Literal
 
 import msgspec
+from msgspec.structs import astuple
 
 from paycue.db.engine import Connection
 
@@ -44,7 +45,7 @@ async def write_rows(tx: Connection, schema: str, tables: dict[type, RowTable], 
     for row_class, owned_rows in by_class.items():
         table = tables[row_class]
         unique = _last_of_each_key(owned_rows, table.key) if table.key else owned_rows
-        await tx.execute(_statement(schema, table, row_class), *_columns(row_class, unique))
+        await tx.execute(_statement(schema, table, row_class), *_columns(unique))
 
 
 def _last_of_each_key(rows: Sequence[Owned], key: tuple[str, ...]) -> list[Owned]:
@@ -52,9 +53,8 @@ def _last_of_each_key(rows: Sequence[Owned], key: tuple[str, ...]) -> list[Owned
     return list({(o.tenant, o.account, *(getattr(o.row, name) for name in key)): o for o in rows}.values())
 
 
-def _columns(row_class: type, rows: Sequence[Owned]) -> list[list[object]]:
-    fields = row_class.__struct_fields__  # type: ignore[attr-defined]
-    return [[o.tenant for o in rows], [o.account for o in rows], *([getattr(o.row, name) for o in rows] for name in fields)]
+def _columns(rows: Sequence[Owned]) -> list[Sequence[object]]:
+    return [[o.tenant for o in rows], [o.account for o in rows], *zip(*[astuple(o.row) for o in rows], strict=True)]
 
 
 @lru_cache

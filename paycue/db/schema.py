@@ -106,10 +106,10 @@ def _outbox(schema: str) -> list[str]:
     return [
         f"""create table {schema}.outbox (
             id bigint generated always as identity primary key,
-            topic text not null, lane integer not null, key bytea not null,
-            type text not null, event_id text not null, at timestamptz not null, trace text, value bytea not null,
-            urgent boolean not null
+            topic text not null, lane integer not null, urgent boolean not null, count integer not null, events bytea not null
         )""",
+        # It lives for a moment: compressing it would cost more than writing it.
+        f"alter table {schema}.outbox alter column events set storage external",
         # Stop feeds overtake the rest, which may be a storm of reminders.
         f"create index outbox_urgent on {schema}.outbox (id) where urgent",
     ]

@@ -50,7 +50,7 @@ OPEN_DEAD_LETTERS = _gauge("open_dead_letters", "Dead letters nobody has resolve
 PARKED_ACCOUNTS = _gauge("parked_accounts", "Accounts that wait behind a dead letter.", "service")
 
 # The outbox.
-OUTBOX_PENDING = _gauge("outbox_pending", "Rows the relay has not sent yet.", "service")
+OUTBOX_PENDING = _gauge("outbox_pending", "Events the relay has not sent yet.", "service")
 OUTBOX_SENT = _counter("outbox_sent", "Records the relay has sent and the broker has acknowledged.", "service", "topic")
 OUTBOX_SECONDS = _histogram("outbox_seconds", "Seconds of one turn of the relay.", _FAST, "service")
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 
 import structlog
 
@@ -36,6 +37,8 @@ _PAUSE_SECONDS = 0.05
 _LAST_OUTCOMES_SECONDS = 10.0
 _NO_CHANNEL = CallResult("failed", reason="channel_unavailable")
 _CANNOT_RENDER = CallResult("failed", reason="cannot_render")
+_open_calls, _sends = cache(metrics.OPEN_CALLS.labels), cache(metrics.SENDS.labels)
+"""Each asked for once, not with every message."""
 log = structlog.get_logger(__name__)
 
 
@@ -78,7 +81,7 @@ class Sender:
         async with self._claiming:
             room = self._room()
             if room > 0:
-                claimed = await self._runtime.folder.fold_due(room, self._runtime.lanes())
+                claimed = await self._runtime.folder.fold_due(min(room, _MOST_AT_ONCE), self._runtime.lanes())
                 # A timer that only plans again is a movement too, for whoever waits until all has come to rest.
                 self._runtime.world.flow.add("timers", 0)
                 return claimed
@@ -104,12 +107,12 @@ class Sender:
     def submit(self, calls: Sequence[Send | Find], began: float) -> None:
         """Begin calls whose claims are committed. A process that was frozen since they `began` finds their time over."""
         loop = asyncio.get_running_loop()
+        self._runtime.world.flow.add("provider calls", len(calls))
         for call in calls:
-            self._runtime.world.flow.add("provider calls", 1)
             if isinstance(call, Send) and call.channel in self._paces:
                 self._claimed[call.call_id] = call.channel
                 self._paces[call.channel].begin()
-                metrics.OPEN_CALLS.labels(call.channel).inc()
+                _open_calls(call.channel).inc()
             task = loop.create_task(self._perform(call, began))
             self._open[task] = None
             task.add_done_callback(self._ended)
@@ -140,7 +143,7 @@ class Sender:
             send, command = call.send, await self._found(call, began)
         else:
             result, digest = await self._send(call, began)
-            metrics.SENDS.labels(call.channel, result.outcome).inc()
+            _sends(call.channel, result.outcome).inc()
             send, command = call, CallFinished(call.reminder_id, call.call_id, result, digest)
         at = self._runtime.clock.now()
         cause = derived_id(at, send.call_id, type(command).__name__, at.isoformat())
@@ -227,7 +230,7 @@ class Sender:
                 self._outcomes.task_done()
                 if isinstance(one.event, CallFinished) and (channel := self._claimed.pop(one.event.call_id, None)):
                     self._paces[channel].end()
-                    metrics.OPEN_CALLS.labels(channel).dec()
+                    _open_calls(channel).dec()
 
     async def _record(self, inputs: list[Input]) -> None:
         """Trouble with the database waits and tries again; an outcome that can never be folded leaves its call to become unknown."""

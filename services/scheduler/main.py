@@ -32,6 +32,7 @@ SERVICE = Service(
     invariants=INVARIANTS,
     loops=(fire_due,),
     timers="scheduler",
+    prompt=True,
     takes_stops=True,
     references=references,
 )

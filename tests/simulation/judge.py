@@ -186,6 +186,6 @@ class Judge:
 
 def _inside(policy: Policy, at: object, zone_name: str) -> bool:
     local = at.astimezone(zone(zone_name))  # type: ignore[attr-defined]
-    if policy.days == "working" and local_date(at, zone_name).weekday() > 4:  # type: ignore[arg-type]
+    if policy.days == "working" and local_date(at, zone_name).weekday() > 4:
         return False
     return policy.window_from <= local.time() and (policy.window_to == MIDNIGHT or local.time() <= policy.window_to)

@@ -1,9 +1,9 @@
 """A decision in the making: the gate as it changes, and the events, rows and calls that follow. It decides nothing itself."""
 
-import json
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
 from google.protobuf.message import Message as Event
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from services.notifier.domain.rows import AttemptRow, MessageRow
 from services.notifier.domain.stops import OVERDUE
 
 CHANNEL_NUMBERS = {"email": CHANNEL_EMAIL, "sms": CHANNEL_SMS}
+_json = msgspec.json.Encoder().encode
 E = TypeVar("E", bound=Event)
 
 
@@ -75,5 +76,5 @@ class Draft:
         self.rows.append(AttemptRow(*call, self.now, what, message.channel, message.recipient, reference, reason, digest))
 
     def _row(self, m: Message, status: str, reason: str) -> MessageRow:
-        invoices = json.dumps([line.invoice_id for line in (m.covered or m.lines)])
+        invoices = _json([line.invoice_id for line in (m.covered or m.lines)]).decode()
         return MessageRow(m.reminder_id, status, reason, m.stage, m.channel, m.recipient, invoices, m.planned_on, m.valid_until, self.now)

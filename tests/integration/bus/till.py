@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from paycue.bus.batch import Batch, Input
-from paycue.bus.envelope import Record, outgoing
+from paycue.bus.envelope import Pending, Record, outgoing
 from paycue.bus.flow import Flow
 from paycue.bus.fold import Folder
 from paycue.bus.letters import DeadLetter, unresolved
@@ -142,6 +142,12 @@ class Till:
     async def rows(self, query: str, *arguments: Any, tenants: Sequence[str] = ("acme", "beta")) -> list[Any]:
         async with self.database.transaction(tenants) as tx:
             return [tuple(row) for row in await tx.fetch(query, *arguments)]
+
+    async def waiting(self) -> list[Pending]:
+        """What the relay would send."""
+        async with self.store.leading() as outbox:
+            assert outbox is not None
+            return [event for _, event in await outbox.waiting(2000)]
 
     async def everything(self) -> dict[str, list[Any]]:
         """All that stands in the tables, to see that nothing changed."""

@@ -9,6 +9,7 @@ import pytest
 
 from paycue.bus.batch import Batch, Input
 from paycue.bus.envelope import MAX_VALUE, Undecodable, decode
+from paycue.bus.fold import overdue
 from paycue.bus.intake import event_input
 from paycue.db.accounts import Loaded
 from paycue.decision import Context, Decision, Refused, TimerFired
@@ -170,3 +171,20 @@ def test_a_record_on_another_partition_than_its_lane_is_counted_and_folded() -> 
     made = Batch(AT, {("acme", "a"): Loaded(3, False, Seen())}, {}, HANDLERS)
     made.fold([event("a", "1")])
     assert (numbers(made), made.misplaced) == ({"a": ("1",)}, {"erp.invoices.v1": 1})
+
+
+def due(state: Seen, event: InvoiceIssued, ctx: Context) -> Decision[Seen]:
+    return Decision(Seen((*state.numbers, event.invoice_id), next_action_at=ctx.now))
+
+
+def fired(state: Seen, event: TimerFired, ctx: Context) -> Decision[Seen]:
+    return Decision(Seen((*state.numbers, "fired")))
+
+
+def test_a_timer_that_a_batch_makes_due_fires_once_all_of_the_batch_is_known_and_on_these_lanes_alone() -> None:
+    loaded = {("acme", account): Loaded(lane, False, Seen()) for lane, account in enumerate("abc")}
+    made = Batch(AT, loaded, {}, {InvoiceIssued: due, TimerFired: fired})
+    made.fold([event("a", "1"), event("b", "1"), event("a", "2")])
+    made.fold(overdue(made, {0, 2}))
+    assert numbers(made) == {"a": ("1", "2", "fired"), "b": ("1",)}
+    assert overdue(made, ()) == []

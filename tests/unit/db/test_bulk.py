@@ -62,4 +62,4 @@ def _minor(row: Any) -> int:
 
 
 def test_columns_begin_with_the_owner() -> None:
-    assert _columns(Posting, rows(("a", "1", 1), ("b", "2", 2)))[:4] == [["acme", "acme"], ["a", "b"], ["1", "2"], [1, 2]]
+    assert [*map(list, _columns(rows(("a", "1", 1), ("b", "2", 2))))][:4] == [["acme", "acme"], ["a", "b"], ["1", "2"], [1, 2]]
