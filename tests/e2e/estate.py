@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Protocol
 
 import asyncpg
+import httpx2
 
 from paycue.app import discover
 from paycue.bus.postgres import PostgresStore
@@ -77,6 +78,14 @@ class Estate:
             self.processes[name].start()
         for name in names or SERVICES:
             await self.processes[name].answers(f"{self.urls[name]}/readyz")
+        if not names:
+            await self._hears()
+
+    async def _hears(self) -> None:
+        """Until every stop feed is fresh: what comes earlier waits for ten seconds."""
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client, asyncio.timeout(60):
+            while "notes" in (await client.get(f"{self.urls['notifier']}/readyz")).json():
+                await asyncio.sleep(0.1)
 
     async def stop(self, *names: str) -> None:
         """Stop services as an orchestrator does; each must end well."""
