@@ -31,8 +31,8 @@ async def prepare(say: Say) -> None:
 class LocalStack:
     """Kafka and PostgreSQL of a folder, from `async with` to its end; started again, the same folder has the same data.
 
-    `durable=False` gives up what only a power cut would take. Enter it on the main thread: the system ends the servers when
-    the thread that started them ends.
+    `durable=False` gives up the last commits when PostgreSQL is killed or the power goes. Enter it on the main thread: the
+    system ends the servers when the thread that started them ends.
     """
 
     def __init__(self, folder: Path, *, kafka: bool = True, durable: bool = True, say: Say) -> None:

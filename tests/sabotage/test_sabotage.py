@@ -122,7 +122,7 @@ def test_all_caught_ends_well_and_says_by_which_test(shop: Path, capsys: pytest.
     [
         ("def test_three(): assert total([3]) == 4", "test_three"),
         ("def test_three(): pytest.skip('never')", "nothing passes of tests/test_price.py::test_three"),
-        ("", "not found"),
+        ("", "nothing passes of tests/test_price.py::test_three"),
         ("def test_three():\n    import sys; sys.path.insert(0, ELSEWHERE); import shop_two.x", "which is not the copy's"),
     ],
     ids=["fails", "is skipped", "does not exist", "runs other code"],
@@ -134,7 +134,7 @@ def test_a_test_that_does_not_pass_on_the_unbroken_tree_proves_nothing(
         (folder / "shop_two").mkdir(parents=True)
         (folder / "shop_two" / "x.py").touch()
     (shop / "tests/test_price.py").write_text(f"{TESTS}\nELSEWHERE = {str(tmp_path / 'elsewhere')!r}\n{added}\n")
-    assert prove(shop, [CAUGHT, made("another", "return 4", test="tests/test_price.py::test_three")], 2) == 1
+    assert prove(shop, [CAUGHT, made("another", "return 4", test="tests/test_price.py::test_three")], 1) == 1
     said = capsys.readouterr().out
     assert why in said
     assert said.splitlines()[-1].endswith("no sabotage was tried")

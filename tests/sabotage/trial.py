@@ -25,7 +25,9 @@ DEFAULT_WITHIN_SECONDS = 1800.0
 _LAST_SECONDS = 15.0
 """From the first failure to the end of the run."""
 _COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash", ".")
-_PYTEST = ("-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "sabotage_witness")
+_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "sabotage_witness")
+"""Schemathesis' own, which no test uses, would take as long to load as all the rest."""
+_PYTEST = ("-m", "pytest", "-q", "-x", "--no-header", *_PLUGINS)
 
 What = Literal["caught", "not caught", "does not apply", "cannot run"]
 

@@ -136,10 +136,11 @@ class Book:
             self._at(self._sometime(2), Published(tenant, policy))
         for number in range(chance.whole(2, 3)):
             self._debtor(tenant, number, policy)
-        if chance.happens(0.4):
-            at = self._moment(chance.one_of([bill for bill in self.bills if bill.debtor.tenant == tenant]), policy)
+        for _ in range(chance.one_of((0, 0, 1, 3))):
+            opening = self._moment(chance.one_of([bill for bill in self.bills if bill.debtor.tenant == tenant]), policy)
+            at = opening + timedelta(seconds=chance.one_of((0.0, chance.between(0, 90))))
             self._tell(at, self._registered(tenant, "ordered by a court"))
-            self._tell(at + timedelta(days=chance.between(0.01, 5)), self._registered(tenant))
+            self._tell(at + timedelta(days=chance.between(0.01, 3)), self._registered(tenant))
 
     def _registered(self, tenant: str, suspended: str = "") -> directory_pb2.CreditorRegistered:
         return directory_pb2.CreditorRegistered(tenant_id=tenant, name=f"House of {tenant}", zone="UTC", suspended=suspended)

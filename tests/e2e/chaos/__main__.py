@@ -35,7 +35,11 @@ def prove(seed: int, kills: int, races: int, faults: int | None = None) -> Outco
 def main(arguments: list[str]) -> int:
     """The exit status."""
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    if len(given) != len(arguments) or given.keys() - {"KILLS", "RACES", "FAULTS", "SEED"} or not all(map(str.isdigit, given.values())):
+    if (
+        len(given) != len(arguments)
+        or given.keys() - {"KILLS", "RACES", "FAULTS", "SEED"}
+        or not all(value.lstrip("-").isdecimal() for value in given.values())
+    ):
         sys.stderr.write(f"{_USAGE}, not {' '.join(arguments)}\n")
         return 2
     faults = int(given["FAULTS"]) if "FAULTS" in given else None

@@ -18,7 +18,7 @@ Channel = Literal["email", "sms"]
 _LINE = re.compile(r"nvoice (\S+)(?: \|)? open (.+?)(?: \|)? due ")
 _FIRST_GUESS = 0.5
 """Seconds from an invoice to its message, until messages tell."""
-_LONGEST = 5.0
+_LONGEST = 15.0
 """Seconds; after a standstill nobody waits as long with his stop as the standstill lasted."""
 CALM = "calm"
 """What a reminder of a quiet moment is counted under."""
