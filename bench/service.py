@@ -27,8 +27,8 @@ from paycue.bus.outbox import Relay
 from paycue.clock import SystemClock
 from paycue.events.v1.payment_pb2 import PaymentReceived
 from paycue.observability import logs
-from paycue.runtime import World, on_postgres
 from paycue.settings import load
+from paycue.world import World, on_postgres
 
 
 def tell(**what: Any) -> None:

@@ -26,8 +26,9 @@ from paycue.http.app import create_app
 from paycue.http.serve import serving
 from paycue.observability import metrics
 from paycue.observability.invariants import Invariant
-from paycue.runtime import Outbound, Runtime, World
+from paycue.runtime import Runtime
 from paycue.settings import KernelSettings
+from paycue.world import Outbound, World
 
 _WATCH_SECONDS = 10
 _STUCK_SECONDS = 60

@@ -25,7 +25,7 @@ from paycue.local.inbox import LocalInbox
 from paycue.local.inbox.box import KEEP
 from paycue.local.inbox.server import TWILIO_SID, TWILIO_TOKEN
 from paycue.local.stack import LocalStack
-from paycue.runtime import World
+from paycue.world import World
 
 Say = Callable[[str], None]
 SENDER_PHONE = "+12025550100"

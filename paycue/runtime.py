@@ -5,19 +5,18 @@ alone, since the rest of the service still does what it should.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from paycue.alarm import IDLE_SECONDS, Alarm
 from paycue.bus.batch import Batch
-from paycue.bus.bus import Bus
 from paycue.bus.consumer import LaneConsumer
 from paycue.bus.directory import TOPIC as DIRECTORY
 from paycue.bus.directory import Directory
-from paycue.bus.feeds import FRESH_SECONDS, Feeds
-from paycue.bus.flow import Flow
+from paycue.bus.feeds import Feeds
 from paycue.bus.fold import Folder
 from paycue.bus.gauges import check_invariants, measure
 from paycue.bus.outbox import Relay
@@ -25,62 +24,20 @@ from paycue.bus.poison import TooMuchPoison
 from paycue.bus.postgres import PostgresStore
 from paycue.bus.receipts import TOPIC as RECEIPTS
 from paycue.bus.receipts import Receipts
-from paycue.bus.store import Store, Unit, no_references
+from paycue.bus.store import Unit, no_references
 from paycue.bus.topics import topics_of
-from paycue.clock import Clock
 from paycue.db.engine import TRANSIENT, Database
-from paycue.db.schema import service_role
 from paycue.observability import metrics
 from paycue.observability.invariants import Violation
+from paycue.world import World
 
 if TYPE_CHECKING:
     from paycue.app import Service
 
-_IDLE_SECONDS = 1.0
 _MOST, _MOST_BESIDE_STOPS = 2000, 500
 _HOUSEKEEPING_SECONDS = 3600
 _ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
-
-
-class Outbound(Protocol):
-    """Makes a service's provider calls after their claim is committed."""
-
-    async def start(self) -> None: ...
-    def take(self, wanted: int) -> int:
-        """Keep room for at most so many calls that a batch may claim; how many."""
-
-    def give_back(self, taken: int) -> None:
-        """The batch's calls are handed out, or there are none."""
-
-    def submit(self, calls: Sequence[Any], began: float) -> None:
-        """Take committed calls; never blocks. `began`: the event loop's time before they were claimed, from which deadlines count."""
-
-    async def stop(self) -> None:
-        """Finish the calls in hand and record their outcomes."""
-
-
-def on_postgres(service: "Service", settings: Any) -> Store:
-    """The store of a service on the database of its settings."""
-    role = settings.database_role or service_role(service.name)
-    database = Database(settings.database_url, role, pool_size=service.pool_size, name=f"paycue-{service.name}")
-    return PostgresStore(service.store, database)
-
-
-class World:
-    """What services of one process share: a bus, a clock, the count of what is on its way, and where they keep what they know."""
-
-    def __init__(
-        self,
-        bus: Bus,
-        clock: Clock,
-        flow: Flow,
-        keep: Callable[["Service", Any], Store] = on_postgres,
-        *,
-        fresh_seconds: float = FRESH_SECONDS,
-    ) -> None:
-        """`fresh_seconds`: how old a stop feed may be before nothing is claimed any more."""
-        self.bus, self.clock, self.flow, self.keep, self.fresh_seconds = bus, clock, flow, keep, fresh_seconds
 
 
 class Runtime:
@@ -213,7 +170,7 @@ class Runtime:
                 return
             except TRANSIENT as error:
                 log.warning("loop backs off", loop=body.__name__, error=repr(error))
-                await asyncio.sleep(_IDLE_SECONDS)
+                await asyncio.sleep(IDLE_SECONDS)
 
     async def _keep_house(self) -> None:
         """Every hour: forget what is of no use any more, and ask whether what must always hold still does."""
@@ -286,32 +243,3 @@ class Runtime:
         self.relay.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.close()
-
-
-class Alarm:
-    """Wakes a service's loops: when an account falls due, when business time jumps, or when asked."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime, self._rung = runtime, asyncio.Event()
-
-    def ring(self) -> None:
-        """Something may be due now."""
-        self._rung.set()
-
-    def hush(self) -> None:
-        """About to look: what rings from here on is new."""
-        self._rung.clear()
-
-    async def wait(self) -> None:
-        """Until rung, or the next timer of the database, or a second: another process may have set an earlier one."""
-        seconds = await self._until_next() if self._runtime.clock.flows else _IDLE_SECONDS
-        try:
-            await asyncio.wait_for(self._rung.wait(), seconds)
-        except TimeoutError:
-            return
-
-    async def _until_next(self) -> float:
-        runtime = self._runtime
-        due = await runtime.store.next_due(runtime.lanes())
-        left = (due - runtime.clock.now()).total_seconds() if due else _IDLE_SECONDS
-        return min(_IDLE_SECONDS, max(left, 0.01))

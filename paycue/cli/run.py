@@ -11,8 +11,8 @@ from paycue.bus.kafka import KafkaBus, security
 from paycue.cli.progress import err
 from paycue.clock import SystemClock
 from paycue.observability import logs
-from paycue.runtime import World
 from paycue.settings import load
+from paycue.world import World
 
 
 def register(app: typer.Typer) -> None:

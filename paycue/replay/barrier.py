@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from paycue.clock import SteppedClock
-from paycue.runtime import Runtime, World
+from paycue.runtime import Runtime
+from paycue.world import World
 
 PATIENCE_SECONDS = 30
 

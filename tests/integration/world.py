@@ -29,7 +29,8 @@ from paycue.bus.topics import topics
 from paycue.clock import SteppedClock
 from paycue.events.v1.directory_pb2 import ApiKeyRegistered, CreditorRegistered
 from paycue.ids import account_key
-from paycue.runtime import Runtime, World
+from paycue.runtime import Runtime
+from paycue.world import World
 
 KERNEL = {"kafka": "memory:1", "secret": "9f8a7c6e5d4b3a2f1e0d9c8b7a6f5e4d3c2b1a09", "public_url": "http://127.0.0.1:8103"}
 START = datetime(2013, 1, 2, 5, tzinfo=UTC)

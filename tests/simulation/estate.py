@@ -18,12 +18,13 @@ from paycue.bus.envelope import Record, header
 from paycue.bus.feeds import BEAT_KEY
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.store import References, Unit
-from paycue.runtime import Runtime, World
+from paycue.runtime import Runtime
 from paycue.testing.clocks import SharedTime, SkewedClock
 from paycue.testing.faulty_bus import FaultyBus
 from paycue.testing.memory_store import MemoryStore
 from paycue.testing.memory_tables import Changes, Tables
 from paycue.testing.virtual_loop import Process, VirtualLoop
+from paycue.world import World
 from services.notifier.loops import Sender
 from services.scheduler.domain.policy import Policy
 from services.scheduler.domain.standing import Standing

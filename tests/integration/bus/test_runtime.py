@@ -14,8 +14,9 @@ from paycue.app import Service
 from paycue.bus.envelope import Outgoing, Record
 from paycue.events.v1.account_pb2 import AccountState
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
-from paycue.runtime import Runtime, World
+from paycue.runtime import Runtime
 from paycue.settings import KernelSettings
+from paycue.world import World
 from tests.integration.bus.ground import until
 from tests.integration.bus.till import HANDLERS, START, STORE, Till
 from tests.integration.world import KERNEL
