@@ -37,9 +37,11 @@ class Draft:
         return Decision(gate, tuple(self.events), tuple(self.rows), tuple(self.calls), answer)
 
     def _next_action_at(self) -> datetime | None:
-        wanted = [message.at for message in self.gate.messages]
-        wanted += [stop.since + OVERDUE for stop in self.gate.stops if not stop.overdue]
-        wanted += [closure.accepted_at + fence.WITHIN for closure in self.gate.closures]
+        gate = self.gate
+        wanted = [message.at for message in gate.messages]
+        if gate.stops or gate.closures:
+            wanted += [stop.since + OVERDUE for stop in gate.stops if not stop.overdue]
+            wanted += [closure.accepted_at + fence.WITHIN for closure in gate.closures]
         return min(wanted, default=None)
 
     def close(self, stop: StopTold, address: str = EVERYTHING) -> None:
@@ -47,24 +49,27 @@ class Draft:
         self.gate = fence.close(self.gate, self.now, self.standing, stop, address)
 
     def _acknowledge(self) -> None:
+        if not self.gate.closures:
+            return
         self.gate, over = fence.acknowledge(self.gate, self.now, self.standing)
         self.events += [fence.receipt_event(self.ctx.tenant, self.ctx.account, closure, self.now) for closure in over]
         self.rows += [fence.receipt_row(closure, self.now) for closure in over if closure.told.taken_by == fence.OWN]
 
     def put(self, message: Message, reason: str = "") -> None:
         """Add or replace an open message and its row."""
-        others = tuple(m for m in self.gate.messages if m.reminder_id != message.reminder_id)
-        self.gate = replace(self.gate, messages=(*others, message))
+        self.gate = replace(self.gate, messages=(*self._others(message), message))
         self.rows.append(self._row(message, message.status, reason))
 
     def end(self, message: Message, status: str, why: str, event: Event | None) -> None:
         """The message has come to its end, and its reminder will never be taken up again."""
-        others = tuple(m for m in self.gate.messages if m.reminder_id != message.reminder_id)
         done = marks.add(self.gate.marks, "done", message.reminder_id, self.now)
-        self.gate = replace(self.gate, messages=others, marks=done)
+        self.gate = replace(self.gate, messages=tuple(self._others(message)), marks=done)
         self.rows.append(self._row(message, status, why))
         if event is not None:
             self.events.append(event)
+
+    def _others(self, message: Message) -> list[Message]:
+        return [other for other in self.gate.messages if other.reminder_id != message.reminder_id]
 
     def outcome(self, kind: type[E], message: Message, **fields: object) -> E:
         """An outcome event of a message."""
