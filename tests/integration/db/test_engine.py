@@ -4,7 +4,6 @@ import asyncio
 
 import asyncpg
 import pytest
-from sqlalchemy import exc
 
 from paycue.db import engine
 from paycue.db.engine import Database, is_transient
@@ -70,10 +69,10 @@ async def test_a_connection_that_ends_while_a_request_is_written_is_transient_an
 
 async def test_a_pool_without_a_free_connection_is_transient(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Database(till.url, service_role(SCHEMA), pool_size=1)
-    monkeypatch.setattr(small.engine.pool, "_timeout", 0.05)
+    monkeypatch.setattr(small.pool, "patience", 0.05)
     try:
         async with small.connection():
-            with pytest.raises(exc.TimeoutError) as caught:
+            with pytest.raises(TimeoutError) as caught:
                 async with small.connection():
                     pass
         assert is_transient(caught.value)
