@@ -9,7 +9,6 @@ from functools import lru_cache
 
 import msgspec
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec.structs import replace
 
 from paycue.decision import Context, Decision, Handlers, Refused, TimerFired
@@ -221,33 +220,35 @@ def _state_events(before: Account, after: Account, ctx: Context, stop_id: str = 
 
 
 def _reminder_due(contact: Contact, moment: Moment) -> reminder_pb2.ReminderDue:
-    policy = moment.standing.policy
-    return reminder_pb2.ReminderDue(
-        tenant_id=moment.tenant,
-        account_id=moment.account_id,
-        reminder_id=contact.reminder_id,
-        policy=policy.name if policy else "",
-        policy_version=policy.version if policy else 0,
-        stage=_STAGES[contact.carrier.stage],
-        channels=[_CHANNELS[channel] for channel in contact.carrier.channels],
-        items=[_reminder_item(each) for each in contact.covered],
-        planned_on=contact.planned_on.isoformat(),
-        valid_until=_stamp(contact.valid_until),
-        manual=contact.manual,
-    )
+    policy, carrier = moment.standing.policy, contact.carrier
+    name, version = (policy.name, policy.version) if policy else ("", 0)
+    due = reminder_pb2.ReminderDue()
+    due.CopyFrom(_alike(moment.tenant, name, version, carrier.stage, carrier.channels, contact.planned_on, contact.valid_until))
+    due.account_id, due.reminder_id, due.manual = moment.account_id, contact.reminder_id, contact.manual
+    for each in contact.covered:
+        _add_item(due, each)
+    return due
 
 
 @lru_cache(maxsize=1024)
-def _stamp(at: datetime) -> Timestamp:
-    """Made once for all reminders of a window, for it is made in Python."""
-    stamp = Timestamp()
-    stamp.FromDatetime(at)
-    return stamp
+def _alike(
+    tenant: str, policy: str, version: int, stage: str, channels: tuple[str, ...], planned_on: date, valid_until: datetime
+) -> reminder_pb2.ReminderDue:
+    """What the reminders of one step and day have in common: copied at a third of the price of making it."""
+    return reminder_pb2.ReminderDue(
+        tenant_id=tenant,
+        policy=policy,
+        policy_version=version,
+        stage=_STAGES[stage],
+        channels=[_CHANNELS[channel] for channel in channels],
+        planned_on=planned_on.isoformat(),
+        valid_until=valid_until,
+    )
 
 
-def _reminder_item(covered: Covered) -> reminder_pb2.ReminderItem:
+def _add_item(due: reminder_pb2.ReminderDue, covered: Covered) -> None:
     item = covered.item
-    return reminder_pb2.ReminderItem(
+    due.items.add(
         invoice_id=item.invoice_id,
         currency=item.currency,
         open_minor=item.open_minor,
