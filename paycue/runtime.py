@@ -75,14 +75,15 @@ class Runtime:
         """Each has connections of its own, so that stops never queue behind a storm; two are left for the rest."""
         service, bus = self.service, self.bus
         at_once = max(1, (service.pool_size - 2) // (len(service.consumers) + 1))
-        made = [LaneConsumer(f"{service.name}.directory", (DIRECTORY,), bus, self.directory, lanes_at_once=at_once)]
+        made = [LaneConsumer(f"{service.name}.directory", (DIRECTORY,), bus, self.directory, lanes_at_once=at_once, patient=True)]
         if service.takes_stops:
             made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1))
         # Where stops are heard, no batch may hold the loop and its accounts for long.
         most = _MOST_BESIDE_STOPS if service.stops else _MOST
         for group, events in service.consumers.items():
             feeds = self.feeds if group == service.stops else None
-            made.append(LaneConsumer(group, topics_of(events), bus, self.folder, lanes_at_once=at_once, most=most, feeds=feeds))
+            each = {"lanes_at_once": at_once, "most": most}
+            made.append(LaneConsumer(group, topics_of(events), bus, self.folder, feeds=feeds, patient=feeds is None, **each))
         return made
 
     def lanes(self) -> frozenset[int]:

@@ -40,6 +40,7 @@ class LaneConsumer:
     """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
     A poll brings `most` records at most; `feeds` is told after each how far all is folded. Beats are counted there and folded nowhere.
+    `patient`: what it reads is nothing that anybody waits for.
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class LaneConsumer:
         lanes_at_once: int = 4,
         most: int = 2000,
         feeds: Feeds | None = None,
+        patient: bool = False,
     ) -> None:
         self.group, self.topics, self._folder, self._feeds = group, topics, folder, feeds
         self._service = group.partition(".")[0]
-        self._consumer = bus.consumer(group, topics, self._before_revoke)
+        self._consumer = bus.consumer(group, topics, self._before_revoke, patient=patient)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
         self._most, self._stopping = most, False
         self._polling: asyncio.Future[Polled] | None = None

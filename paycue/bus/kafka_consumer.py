@@ -21,6 +21,7 @@ from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
 
 SESSION_SECONDS = 10.0
+QUICK_MS = 100
 _STOP_SECONDS = 5
 log = structlog.get_logger(__name__)
 _ANSWER_SECONDS = 5
@@ -34,7 +35,7 @@ CONSUMER: dict[str, Any] = {
     "rebalance_timeout_ms": 60_000,
     "max_poll_interval_ms": 300_000,
     # A first fetch that waits hides in every latency figure; an idle partition costs a request every 100 ms.
-    "fetch_max_wait_ms": 100,
+    "fetch_max_wait_ms": QUICK_MS,
     "max_partition_fetch_bytes": 4_194_304,
 }
 
@@ -93,7 +94,7 @@ class KafkaConsumer:
         """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
         self._fetches: dict[KafkaPartition, int] = {}
         """When each partition was last fetched, as the client tells it: only that it changes matters."""
-        self._made: dict[str, Any] = {**client, "group_id": prefix + group, **CONSUMER, **session(session_seconds)}
+        self._made: dict[str, Any] = {**CONSUMER, **client, "group_id": prefix + group, **session(session_seconds)}
         self._client = AIOKafkaConsumer(**self._made)
 
     async def start(self) -> None:

@@ -43,6 +43,14 @@ async def test_an_installation_says_how_long_a_member_that_died_holds_its_partit
     await member.stop()
 
 
+async def test_a_member_that_nobody_waits_for_asks_less_often(kafka_ground: Ground) -> None:
+    bus = KafkaBus(str(kafka_ground.servers), Flow())
+    members = [bus.consumer("g", (TOPIC,), no_fence), bus.consumer("g", (TOPIC,), no_fence, patient=True)]
+    assert [member._client._fetch_max_wait_ms for member in members if isinstance(member, KafkaConsumer)] == [100, 500]
+    for member in members:
+        await member.stop()
+
+
 async def test_a_position_that_no_broker_tells_is_no_end_of_the_consumer(kafka_ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     member = await kafka_ground.member(await kafka_ground.bus())
     assert isinstance(member, KafkaConsumer)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paycue.ids import ACCOUNT, TENANT, account_key, derived_id, digest16, new_id, new_secret, split_key
+from paycue.ids import ACCOUNT, TENANT, account_key, derived_id, digest16, digest16_after, is_account, new_id, new_secret, split_key
 
 AT = datetime(2013, 1, 9, 14, tzinfo=UTC)
 
@@ -36,6 +36,21 @@ def test_fresh_ids_are_ordered_by_time_and_secrets_are_long() -> None:
 def test_a_digest_tells_where_its_parts_end() -> None:
     assert digest16(b"ab", b"c") != digest16(b"a", b"bc")
     assert len(digest16()) == 16
+
+
+def test_a_digest_of_which_the_beginning_is_remembered_is_the_same() -> None:
+    for last in (b"", b"c", b"another"):
+        assert digest16_after((b"a", b"b"), last) == digest16(b"a", b"b", last)
+
+
+@pytest.mark.parametrize("text", ["1", "a b:c/%", "ü" * 64, "\u200b"])
+def test_an_account_id_is_anything_short_without_control_characters(text: str) -> None:
+    assert is_account(text)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 65, "a\n", "\x7f", "a\x85b"])
+def test_an_account_id_with_control_characters_is_none(text: str) -> None:
+    assert not is_account(text)
 
 
 @given(st.from_regex(TENANT, fullmatch=True), st.from_regex(ACCOUNT, fullmatch=True))
