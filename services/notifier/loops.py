@@ -7,10 +7,11 @@ transaction. Nothing here decides, and no call is ever repeated here.
 import asyncio
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 import structlog
 
@@ -63,7 +64,6 @@ class Sender:
         self._paces: dict[str, Pace] = {}
         self._waiting: deque[tuple[Send | Find, float]] = deque()
         self._open: dict[asyncio.Task[None], None] = {}
-        self._next_is_ready = False
         self._claimed: dict[str, str] = {}
         self._outcomes: deque[tuple[Send, CallFinished | CallFound]] = deque()
         self._some, self._none = asyncio.Event(), asyncio.Event()
@@ -118,24 +118,23 @@ class Sender:
                 self._paces[channel].begin(count)
                 _open_calls(channel).inc(count)
         self._waiting.extend((call, began) for call in calls)
-        self._have_next_ready()
+        self._begin(self._make_calls())
+        self._begin(self._spread())
 
-    def _have_next_ready(self) -> None:
-        """A task that goes on with what waits as soon as whoever makes calls now has to wait for a provider."""
-        if not self._next_is_ready:
-            self._next_is_ready = True
-            task = asyncio.get_running_loop().create_task(self._make_calls())
-            self._open[task] = None
-            task.add_done_callback(self._open.pop)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._open[task] = None
+        task.add_done_callback(self._open.pop)
 
     async def _make_calls(self) -> None:
-        """One call after another while each ends at once, for a task costs more than such a call. Calls that take time run side by side."""
-        self._next_is_ready = False
+        """One call after another for as long as each ends at once: a task costs more than such a call."""
         while self._waiting:
-            call, began = self._waiting.popleft()
-            if self._waiting:
-                self._have_next_ready()
-            await self._perform(call, began)
+            await self._perform(*self._waiting.popleft())
+
+    async def _spread(self) -> None:
+        """Comes to its turn when a call takes its time: what waits behind it must not, and goes side by side."""
+        while self._waiting:
+            self._begin(self._perform(*self._waiting.popleft()))
 
     async def stop(self) -> None:
         """Let the calls in hand end, as long as one request may take, and record what came of them; the rest becomes unknown."""
