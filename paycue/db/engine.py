@@ -1,15 +1,16 @@
-"""The way to PostgreSQL: a pool of raw asyncpg connections, and one kind of transaction that names its tenants.
+"""The way to PostgreSQL: asyncpg's pool, and one kind of transaction that names its tenants.
 
 Nothing here may open a transaction without a tenant list: row-level security then matches no row at all.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
-from paycue.db.pool import Pool
 from paycue.ids import TENANT
 
 Connection = asyncpg.Connection
@@ -24,6 +25,7 @@ _PLANNER = {
     "jit": "off",
 }
 _LIMITS = {"lock_timeout": "1000", "idle_in_transaction_session_timeout": "60000", "TimeZone": "UTC"}
+_CLOSING_SECONDS = 5.0
 
 TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.DeadlockDetectedError,
@@ -54,36 +56,62 @@ def is_ambiguous(error: BaseException) -> bool:
     return not isinstance(error, asyncpg.PostgresError) or isinstance(error, asyncpg.PostgresConnectionError)
 
 
+class _AsItWas(asyncpg.Connection):
+    """Goes back to the pool without a question to the server: nothing that we set outlives its transaction."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 class Database:
     """A pool of connections of one service's role.
 
     `url` is any PostgreSQL URL; `role` the role every connection takes (None: the URL's own user).
     """
 
-    def __init__(self, url: str, role: str | None = None, *, pool_size: int = 8, name: str = "paycue") -> None:
-        settings = {**_PLANNER, **_LIMITS, "application_name": name} | ({"role": role} if role else {})
-        self.pool_size = pool_size
-
-        async def connect() -> Connection:
-            return await asyncpg.connect(dsn(url), timeout=5, command_timeout=60, server_settings=settings)
-
-        self.pool = Pool(connect, pool_size)
+    def __init__(self, url: str, role: str | None = None, *, pool_size: int = 8, name: str = "paycue", patience: float = 5.0) -> None:
+        """Whoever waits longer than `patience` seconds for a connection is told so."""
+        self.pool_size, self._url, self._patience = pool_size, url, patience
+        self._settings = {**_PLANNER, **_LIMITS, "application_name": name} | ({"role": role} if role else {})
+        self._made: asyncpg.Pool | None = None
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A raw asyncpg connection of the pool; a broken one is thrown away."""
-        raw = await self.pool.take()
+        """An asyncpg connection of the pool; a broken one is thrown away. Raises TimeoutError when none gets free."""
+        pool = await self._pool()
         try:
-            yield raw
+            async with asyncio.timeout(self._patience):
+                taken: Any = await pool.acquire()
+        except TimeoutError:
+            raise TimeoutError(f"no connection to the database got free within {self._patience:g} seconds") from None
+        whole = True
+        try:
+            yield taken
         except (asyncpg.InternalClientError, RuntimeError) as error:
             if not _was_lost(error):
                 raise
-            raw.terminate()
+            whole = False
             raise ConnectionResetError(f"the connection was lost in the middle of a request: {error}") from error
         finally:
-            if not raw.is_closed() and raw.is_in_transaction():
-                raw.terminate()
-            self.pool.give_back(raw)
+            # One that the server closed is the pool's again already.
+            with suppress(asyncpg.InterfaceError):
+                if not whole or taken.is_in_transaction():
+                    taken.terminate()
+            await pool.release(taken)
+
+    async def _pool(self) -> asyncpg.Pool:
+        """Made in the loop that uses it. It opens nothing yet, so that nobody comes between."""
+        if self._made is None:
+            self._made = await asyncpg.create_pool(
+                dsn(self._url),
+                min_size=0,
+                max_size=self.pool_size,
+                connection_class=_AsItWas,
+                timeout=5,
+                command_timeout=60,
+                server_settings=self._settings,
+            )
+        return self._made
 
     @asynccontextmanager
     async def transaction(self, tenants: Iterable[str]) -> AsyncIterator[Connection]:
@@ -101,8 +129,11 @@ class Database:
             await raw.execute("commit")
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self.pool.close()
+        """Close every connection, also one that somebody does not give back."""
+        if self._made is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await self._made.close()
 
 
 def _was_lost(error: Exception) -> bool:
