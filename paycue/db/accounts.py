@@ -96,7 +96,8 @@ class AccountStore:
 
     async def next_due(self, tx: Connection, lanes: Collection[int] | None = None, floor: datetime | None = None) -> datetime | None:
         """The earliest timer of all tenants, on these lanes (None: on all) and not before `floor`; None when there is none."""
-        at: datetime | None = await tx.fetchval(f"select {self.schema}.next_due($1, coalesce($2::timestamptz, '-infinity'))", _numbers(lanes), floor)
+        sql = f"select {self.schema}.next_due($1, coalesce($2::timestamptz, '-infinity'))"
+        at: datetime | None = await tx.fetchval(sql, _numbers(lanes), floor)
         return at
 
     async def read(self, tx: Connection, tenant: str, account: str) -> Any | None:
