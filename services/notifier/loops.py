@@ -32,7 +32,6 @@ from services.notifier.domain.rows import OverdueStopRow
 from services.notifier.settings import NotifierSettings
 
 _LINK_DAYS = 90
-_MOST_AT_ONCE = 500
 _PAUSE_SECONDS = 0.05
 _LAST_OUTCOMES_SECONDS = 10.0
 _NO_CHANNEL = CallResult("failed", reason="channel_unavailable")
@@ -81,7 +80,7 @@ class Sender:
         async with self._claiming:
             room = self._room()
             if room > 0:
-                claimed = await self._runtime.folder.fold_due(min(room, _MOST_AT_ONCE), self._runtime.lanes())
+                claimed = await self._runtime.folder.fold_due(min(room, self._runtime.most()), self._runtime.lanes())
                 # A timer that only plans again is a movement too, for whoever waits until all has come to rest.
                 self._runtime.world.flow.add("timers", 0)
                 return claimed
@@ -101,7 +100,7 @@ class Sender:
     def _room(self) -> int:
         """Calls that may be claimed now, as far as every channel has room. Without any channel messages are skipped, which takes none."""
         now = asyncio.get_running_loop().time()
-        room = min((pace.room(now) for pace in self._paces.values()), default=_MOST_AT_ONCE)
+        room = min((pace.room(now) for pace in self._paces.values()), default=self._runtime.most())
         return 0 if self._closed else max(0, room - self._kept)
 
     def submit(self, calls: Sequence[Send | Find], began: float) -> None:
@@ -222,7 +221,7 @@ class Sender:
         """Fold outcomes as they come, together where they come together."""
         while True:
             inputs = [await self._outcomes.get()]
-            while not self._outcomes.empty() and len(inputs) < _MOST_AT_ONCE:
+            while not self._outcomes.empty() and len(inputs) < self._runtime.most():
                 inputs.append(self._outcomes.get_nowait())
             await self._record(inputs)
             self._runtime.world.flow.add("provider calls", -len(inputs))
