@@ -34,7 +34,7 @@ from paycue.world import World
 if TYPE_CHECKING:
     from paycue.app import Service
 
-_MOST, _MOST_BESIDE_STOPS = 2000, 500
+_MOST, _MOST_BESIDE_STOPS, _MOST_WHILE_STOPPING = 2000, 500, 100
 _HOUSEKEEPING_SECONDS = 3600
 _ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
@@ -78,13 +78,18 @@ class Runtime:
         made = [LaneConsumer(f"{service.name}.directory", (DIRECTORY,), bus, self.directory, lanes_at_once=at_once, patient=True)]
         if service.takes_stops:
             made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1))
-        # Where stops are heard, no batch may hold the loop and its accounts for long.
-        most = _MOST_BESIDE_STOPS if service.stops else _MOST
         for group, events in service.consumers.items():
             feeds = self.feeds if group == service.stops else None
-            each = {"lanes_at_once": at_once, "most": most}
-            made.append(LaneConsumer(group, topics_of(events), bus, self.folder, feeds=feeds, patient=feeds is None, **each))
+            each: dict[str, Any] = {"lanes_at_once": at_once, "most": self.most, "patient": feeds is None}
+            made.append(LaneConsumer(group, topics_of(events), bus, self.folder, feeds=feeds, **each))
         return made
+
+    def most(self) -> int:
+        """How much a batch may hold now. Where stops are heard none may hold the loop and its accounts for long, least while stops come."""
+        if not self.service.stops:
+            return _MOST
+        stopping = any(consumer.group == self.service.stops and consumer.busy for consumer in self.consumers)
+        return _MOST_WHILE_STOPPING if stopping else _MOST_BESIDE_STOPS
 
     def lanes(self) -> frozenset[int]:
         """The lanes whose timers and sends are this process's."""

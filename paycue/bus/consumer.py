@@ -8,7 +8,7 @@ lane's trouble stop another's.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -24,6 +24,8 @@ _TRIES_UNTIL_UNREADY = 5
 _LONGEST_WAIT = 5.0
 _COMMIT_SECONDS = 5.0
 _COMMIT_AGAIN_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
+_BUSY_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 Polled = dict[TopicPartition, list[Record]]
@@ -39,7 +41,8 @@ class FoldsRecords(Protocol):
 class LaneConsumer:
     """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
-    A poll brings `most` records at most; `feeds` is told after each how far all is folded. Beats are counted there and folded nowhere.
+    A poll brings `most()` records at most; `feeds` is told ten times a second how far all is folded. Beats are counted there and folded
+    nowhere.
     `patient`: what it reads is nothing that anybody waits for.
     """
 
@@ -51,11 +54,12 @@ class LaneConsumer:
         folder: FoldsRecords,
         *,
         lanes_at_once: int = 4,
-        most: int = 2000,
+        most: Callable[[], int] = lambda: 2000,
         feeds: Feeds | None = None,
         patient: bool = False,
     ) -> None:
         self.group, self.topics, self._folder, self._feeds = group, topics, folder, feeds
+        self._beats, self._next_look, self._busy_until = dict[TopicPartition, int](), 0.0, 0.0
         self._service = group.partition(".")[0]
         self._consumer = bus.consumer(group, topics, self._before_revoke, patient=patient)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
@@ -71,6 +75,11 @@ class LaneConsumer:
         """False while batches of a lane keep failing."""
         lanes = {partition for _, partition in self.assigned()}
         return all(tries < _TRIES_UNTIL_UNREADY for lane, tries in self._tries.items() if lane in lanes)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it had something to fold within the last second."""
+        return asyncio.get_running_loop().time() < self._busy_until
 
     async def start(self) -> None:
         """Join the group. Raises BusError; nothing is left open then."""
@@ -108,21 +117,25 @@ class LaneConsumer:
             await self._consumer.stop()
 
     async def _look(self, polled: Polled) -> None:
-        """Tell the feeds what is folded. A batch that was put back moved its position back too, and so is not counted."""
-        if self._feeds is None or self._stopping:
+        """Tell the feeds now and then what is folded. A batch that was put back moved its position back too, and so is not counted."""
+        if self._feeds is None:
             return
+        self._beats.update({tp: records[-1].offset for tp, records in polled.items() if _beats(records)})
+        if self._stopping or asyncio.get_running_loop().time() < self._next_look:
+            return
+        self._next_look = asyncio.get_running_loop().time() + _LOOK_SECONDS
         try:
             progress = await self._consumer.progress()
         except BusError as error:
             log.info("not looked at", consumer=self.group, reason=str(error))
             return
-        folded = {tp for tp, records in polled.items() if tp in progress and records[-1].offset < progress[tp].position}
-        beaten = {tp for tp in folded if _beats(polled[tp])}
+        beaten = {tp for tp, last in self._beats.items() if tp in progress and last < progress[tp].position}
+        self._beats.clear()
         self._feeds.look(asyncio.get_running_loop().time(), progress, beaten)
 
     async def _poll(self) -> Polled:
         """What came; nothing when `stop` cuts the wait short, for a poll may wait for a rebalance that no broker ends."""
-        self._polling = asyncio.ensure_future(self._consumer.poll(self._most))
+        self._polling = asyncio.ensure_future(self._consumer.poll(self._most()))
         try:
             polled = await self._polling
         except asyncio.CancelledError:
@@ -173,6 +186,8 @@ class LaneConsumer:
             else:
                 lanes[tp[1]][tp] = records
         self._commit_soon(quiet)
+        if lanes:
+            self._busy_until = asyncio.get_running_loop().time() + _BUSY_SECONDS
         return lanes
 
     async def _fold_together(self, lanes: dict[int, Polled]) -> bool:

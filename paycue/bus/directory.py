@@ -89,7 +89,7 @@ async def creditors(unit: Unit, tenants: Sequence[str], *, pinned: bool = False)
     `pinned`: as they stay until the transaction ends; one that is being changed at this moment is left out, as if it were not known.
     """
     wanted = [f"creditor:{tenant}" for tenant in tenants]
-    found = await unit.entries(await unit.pin(wanted) if pinned else wanted)
+    found = await (unit.pinned(wanted) if pinned else unit.entries(wanted))
     return {entry_id.removeprefix("creditor:"): msgspec.msgpack.decode(doc, type=Creditor) for entry_id, doc in found.items()}
 
 

@@ -73,13 +73,9 @@ class PostgresUnit:
     async def resolve(self, letters: Sequence[int], now: datetime) -> None:
         await self.tx.execute(f"update {self._schema}.dead_letter set resolved_at = $2 where id = any($1::bigint[])", letters, now)
 
-    async def pin(self, entry_ids: Sequence[str]) -> list[str]:
-        # A statement of its own: the next one then reads what the lock has made sure of.
-        rows = await self.tx.fetch(
-            "select id from unnest($1::text[]) id where pg_try_advisory_xact_lock_shared(hashtextextended($2 || id, 0))",
-            *(list(entry_ids), f"{self._schema}.directory:"),
-        )
-        return [row[0] for row in rows]
+    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
+        rows = await self.tx.fetch(f"select id, doc from {self._schema}.pinned($1)", list(entry_ids))
+        return {row[0]: row[1] for row in rows}
 
     async def write_entry(self, entry_id: str, doc: bytes) -> bool:
         await self.tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self._schema}.directory:{entry_id}")

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from paycue.bus.batch import Batch, Input
-from paycue.bus.envelope import Record, Undecodable, decode
+from paycue.bus.envelope import Record, Undecodable, decode, type_of
 from paycue.bus.poison import set_aside
 from paycue.bus.store import Store
 from paycue.clock import Clock
@@ -20,6 +22,7 @@ from paycue.events.v1 import stop_pb2
 from paycue.receipt import Receipt
 
 TOPIC = "stops.receipts.v1"
+_TYPE: str = stop_pb2.StopReceipt.DESCRIPTOR.full_name
 _LOOK_AGAIN_SECONDS = 0.2
 """Another process of the service may have folded what this one waits for."""
 
@@ -35,18 +38,28 @@ class Receipts:
         """Keep the receipts of stops that this service took. One that cannot be read is a dead letter that parks nobody."""
         rows, faults = [], []
         for record in records:
+            if self._another_took_it(record):
+                continue
             try:
                 event = decode(record).event
             except Undecodable as why:
                 faults.append(Input("", "", why, "", self._clock.now(), record=record))
                 continue
-            if event.taken_by == self._service:  # type: ignore[attr-defined]
-                rows.append(_row(event))
+            rows.append(_row(event))
         if rows or faults:
             async with self._store.transaction({row.tenant for row in rows}) as unit:
                 await unit.save({}, rows)
                 await set_aside(unit, faults, self._clock.now())
             self._ring()
+
+    def _another_took_it(self, record: Record) -> bool:
+        """Every stop has a receipt and hardly one is ours: that is told from the value alone, as far as it can be read."""
+        if type_of(record) != _TYPE:
+            return False
+        try:
+            return bool(stop_pb2.StopReceipt.FromString(record.value or b"").taken_by != self._service)
+        except DecodeError:
+            return False
 
     def heard(self, batch: Batch) -> None:
         """A batch of the service itself is durable: it may hold receipts."""

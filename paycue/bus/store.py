@@ -90,8 +90,8 @@ class Unit(Protocol):
     async def resolve(self, letters: Sequence[int], now: datetime) -> None:
         """Close dead letters."""
 
-    async def pin(self, entry_ids: Sequence[str]) -> list[str]:
-        """Keep these entries of the directory from being changed until the transaction ends; those that are being changed are left out."""
+    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
+        """These entries of the directory, kept from being changed until the transaction ends; those that are being changed are left out."""
 
     async def write_entry(self, entry_id: str, doc: bytes) -> bool:
         """Put an entry of the directory; whether it differs from what stood there."""

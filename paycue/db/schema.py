@@ -124,6 +124,12 @@ def _bus_tables(schema: str) -> list[str]:
         f"create index dead_letter_open on {schema}.dead_letter (tenant_id, account_id, id) where resolved_at is null",
         *tenant_policy(schema, "parked"),
         f"create table {schema}.directory (id text primary key, doc bytea not null)",
+        # Its second statement sees what the locks of the first have made sure of: a volatile function takes a snapshot for each.
+        f"""create function {schema}.pinned(ids text[]) returns table (id text, doc bytea) language plpgsql volatile
+            set plan_cache_mode = force_generic_plan as $$
+            declare held text[] := array(select u from unnest(ids) u
+                where pg_try_advisory_xact_lock_shared(hashtextextended('{schema}.directory:' || u, 0)));
+            begin return query select d.id, d.doc from {schema}.directory d where d.id = any(held); end $$""",
         f"grant usage on sequence {schema}.letter_id to {role}",
         *(
             f"grant select, insert, update, delete on {schema}.{table} to {role}"

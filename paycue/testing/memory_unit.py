@@ -164,9 +164,10 @@ class MemoryUnit:
             if letter.id in letters:
                 self._put("letter", digest, (letter, now))
 
-    async def pin(self, entry_ids: Sequence[str]) -> list[str]:
-        await self._statement("pin")
-        return [entry_id for entry_id in entry_ids if self._tables.locks.share(("directory", entry_id), self)]
+    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
+        await self._statement("pinned")
+        held = [entry_id for entry_id in entry_ids if self._tables.locks.share(("directory", entry_id), self)]
+        return {entry_id: doc for entry_id in held if (doc := self._get("directory", entry_id)) is not None}
 
     async def write_entry(self, entry_id: str, doc: bytes) -> bool:
         await self._statement("write entry")

@@ -33,7 +33,6 @@ from services.notifier.domain.rows import OverdueStopRow
 from services.notifier.settings import NotifierSettings
 
 _LINK_DAYS = 90
-_MOST_AT_ONCE = 500
 _PAUSE_SECONDS = 0.05
 _LAST_OUTCOMES_SECONDS = 10.0
 _NO_CHANNEL = CallResult("failed", reason="channel_unavailable")
@@ -85,7 +84,7 @@ class Sender:
         async with self._claiming:
             room = self._room()
             if room > 0:
-                claimed = await self._runtime.folder.fold_due(min(room, _MOST_AT_ONCE), self._runtime.lanes())
+                claimed = await self._runtime.folder.fold_due(min(room, self._runtime.most()), self._runtime.lanes())
                 # A timer that only plans again is a movement too, for whoever waits until all has come to rest.
                 self._runtime.world.flow.add("timers", 0)
                 return claimed
@@ -105,7 +104,7 @@ class Sender:
     def _room(self) -> int:
         """Calls that may be claimed now, as far as every channel has room. Without any channel messages are skipped, which takes none."""
         now = asyncio.get_running_loop().time()
-        room = min((pace.room(now) for pace in self._paces.values()), default=_MOST_AT_ONCE)
+        room = min((pace.room(now) for pace in self._paces.values()), default=self._runtime.most())
         return 0 if self._closed else max(0, room - self._kept)
 
     def submit(self, calls: Sequence[Send | Find], began: float) -> None:
@@ -238,7 +237,7 @@ class Sender:
         """Fold outcomes as they come, together where they come together."""
         while True:
             await self._some.wait()
-            ended = [self._outcomes.popleft() for _ in range(min(len(self._outcomes), _MOST_AT_ONCE))]
+            ended = [self._outcomes.popleft() for _ in range(min(len(self._outcomes), self._runtime.most()))]
             await self._record(_inputs(ended, self._runtime.clock.now()))
             self._runtime.world.flow.add("provider calls", -len(ended))
             self._count([command for _, command in ended])

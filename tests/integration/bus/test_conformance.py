@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 import asyncpg
+import msgspec
 import pytest
 
 from paycue.bus.bus import BusError
 from paycue.bus.envelope import Record
+from paycue.bus.feeds import BEAT_KEY
 from paycue.bus.poison import TooMuchPoison
 from tests.integration.bus.ground import OTHER, PARTITIONS, TOPIC, Ground, Recorder, numbers, read, records, until
 
@@ -277,3 +279,14 @@ async def test_a_member_knows_how_far_it_has_read_and_the_end_only_when_a_fetch_
             ends |= {tp[1]: each.end for tp, each in seen.items() if each.end is not None}
     assert (seen[TOPIC, 0].position, ends[0]) == (3, 3)
     assert (seen[TOPIC, 1].position, ends[1]) == (0, 0)
+
+
+async def test_a_consumer_is_busy_while_it_has_something_to_fold_and_beats_are_nothing(ground: Ground) -> None:
+    bus, folder = await ground.bus(), Recorder()
+    consumer, _ = await ground.lanes(bus, folder, (OTHER,))
+    await bus.publish([msgspec.structs.replace(one, key=BEAT_KEY) for one in records(2, topic=OTHER)])
+    await asyncio.sleep(0.3)
+    assert (consumer.busy, folder.folded) == (False, [])
+    await bus.publish(records(1, topic=OTHER, first=2))
+    await until(lambda: len(folder.folded) == 1)
+    assert consumer.busy

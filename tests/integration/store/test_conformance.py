@@ -411,8 +411,12 @@ async def test_an_entry_tells_whether_it_changed_and_wakes_its_tenants_accounts(
 
 
 async def test_a_pinned_entry_is_not_changed_until_the_transaction_ends_and_one_that_is_being_changed_is_not_pinned(stores: Pair) -> None:
+    async with stores.one.transaction(BOTH) as unit:
+        await unit.write_entry("creditor:acme", b"a")
+        await unit.write_entry("creditor:beta", b"b")
+
     async def pin(unit: Unit) -> None:
-        assert await unit.pin(["creditor:acme"]) == ["creditor:acme"]
+        assert await unit.pinned(["creditor:acme", "creditor:none"]) == {"creditor:acme": b"a"}
 
     async def write() -> None:
         async with stores.other.transaction(BOTH) as unit:
@@ -431,7 +435,7 @@ async def test_a_pinned_entry_is_not_changed_until_the_transaction_ends_and_one_
     await asyncio.gather(task, writing)
     task, leave = await held(stores.one, write_and_stay)
     async with stores.other.transaction(BOTH) as unit:
-        assert await unit.pin(["creditor:acme", "creditor:beta"]) == ["creditor:beta"]
+        assert await unit.pinned(["creditor:acme", "creditor:beta"]) == {"creditor:beta": b"b"}
     leave.set()
     await task
 
