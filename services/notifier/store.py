@@ -16,7 +16,6 @@ from services.notifier.domain.rows import AddressRow, AttemptRow, CallRow, Conse
 from services.notifier.settings import NotifierSettings
 
 SCHEMA = "notifier"
-_MARGIN_SECONDS = 10.0
 
 STORE = AccountStore(
     SCHEMA,
@@ -58,9 +57,10 @@ def lease_seconds(settings: NotifierSettings) -> float:
     """How long after a claim its outcome may still come from whoever claimed it, and its message still arrive.
 
     A call starts within `start_by_seconds`. Then either all goes well up to a mail's final dot, which is answered within
-    `smtp_final_reply_seconds`, or a broken connection (one request long) is followed by a new one (another).
+    `smtp_final_reply_seconds`, or a broken connection (one request long) is followed by a new one (another). Whoever asks may have
+    another clock than who claimed.
     """
-    return settings.start_by_seconds + max(2 * settings.call_seconds, settings.smtp_final_reply_seconds) + _MARGIN_SECONDS
+    return settings.start_by_seconds + max(2 * settings.call_seconds, settings.smtp_final_reply_seconds) + settings.clock_skew_seconds
 
 
 def _of(installation: Standing, creditor: Creditor) -> Standing:

@@ -4,6 +4,7 @@ Business time flows while something is going on and jumps when all is at rest, s
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import partial
@@ -68,7 +69,8 @@ class Simulation:
         self.judge = Judge(self.book, self.estate, self.trace)
         for provider in self.estate.providers.values():
             provider.takers.append(self._taken)
-        self._acting, self._patient, self._fair = set[asyncio.Task[None]](), 0, False
+        self._acting, self._fair = set[asyncio.Task[None]](), False
+        self._patient = Counter[str]()
 
     async def run(self) -> None:
         """To the end of its days, and a while longer in fair weather."""
@@ -120,8 +122,8 @@ class Simulation:
         for house in self.estate.houses.values():
             if house.down_until is not None:
                 wanted.append(house.down_until)
-            elif house.service.loops and (due := house.tables.earliest()) is not None:
-                wanted.append(max(due - house.skew, self._earliest_look(house)))
+            elif house.service.loops and (due := house.first_timer()) is not None:
+                wanted.append(max(due, self._earliest_look(house)))
         now, end = self.shared.now(), self.book.end
         if now < end:
             return min([*wanted, end])
@@ -145,6 +147,9 @@ class Simulation:
             case Asked() as asked:
                 self._begin(self._insist(asked.service, lambda worker: self._obey(worker, asked)))
             case Published() as published:
+                if published.policy.version == 1:
+                    # Whoever begins has a policy first: what was settled before there was one has no steps to record.
+                    self.estate.policies[published.tenant] = published.policy
                 self._begin(self._insist("scheduler", lambda worker: self._put_in_force(worker, published)))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -194,12 +199,15 @@ class Simulation:
                     return
             await asyncio.sleep(1)
 
-    async def _until_up(self, house: House) -> None:
+    def _waiting_for_a_start(self) -> int:
         """Who waits for a service that is down for hours keeps nothing else from coming to rest."""
-        self._patient += 1
+        return sum(self._patient[house.name] for house in self.estate.houses.values() if house.down_until is not None)
+
+    async def _until_up(self, house: House) -> None:
+        self._patient[house.name] += 1
         while house.down_until is not None:
             await asyncio.sleep(1)
-        self._patient -= 1
+        self._patient[house.name] -= 1
 
     def _answered(self, service: str, task: asyncio.Task[str]) -> bool:
         """Whether the client need not ask again."""
@@ -237,7 +245,7 @@ class Simulation:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self.estate.heal()
-            acting = len(self._acting) - self._patient
+            acting = len(self._acting) - self._waiting_for_a_start()
             waiting = f"{acting} actions" if acting else rest.unrest(self.estate)
             if not waiting or self.trace.violations:
                 return
