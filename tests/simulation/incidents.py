@@ -33,7 +33,7 @@ def _killed(estate: Estate, chance: Chance, house: House, worker: Worker) -> Non
 
     def strike() -> None:
         estate.kill(worker)
-        _closed(estate, house, back_after)
+        closed(estate, house, back_after)
 
     _at_a_step(worker, chance, strike)
 
@@ -66,7 +66,7 @@ def _out_of_order(estate: Estate, chance: Chance, house: House, worker: Worker) 
         estate.kill(one)
     house.down_until = estate.shared.now() + timedelta(hours=chance.between(0.1, 40))
     # Long enough for whoever listens to it to notice.
-    _closed(estate, house, 35.0)
+    closed(estate, house, 35.0)
     estate.trace.add("outage", f"{house.name} until {house.down_until:%d %H:%M}")
 
 
@@ -95,7 +95,8 @@ def _forgotten(estate: Estate, chance: Chance, house: House, worker: Worker) -> 
         estate.kill(one_worker)
 
 
-def _closed(estate: Estate, house: House, seconds: float) -> None:
+def closed(estate: Estate, house: House, seconds: float) -> None:
+    """A service stays down for so long."""
     house.closed += 1
 
     def opened() -> None:

@@ -59,10 +59,12 @@ class Outcome(msgspec.Struct, frozen=True):
 class Simulation:
     """All that one seed decides."""
 
-    def __init__(self, seed: int, days: int, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, seed: int, days: int, tell: Callable[[str], None] | None = None, *, book: Callable[[Chance, int], Book] = Book
+    ) -> None:
         self.chance = Chance(seed)
         self.loop = VirtualLoop(self.chance.shuffle)
-        self.book = Book(self.chance, days)
+        self.book = book(self.chance, days)
         self.shared = SharedTime(self.book.start, self.loop)
         self.trace = Trace(self.shared.now, tell)
         self.estate = Estate(self.loop, self.shared, self.chance, self.trace)
@@ -79,7 +81,7 @@ class Simulation:
         while not self.trace.violations and (at := self._next(left)) is not None:
             self.shared.move_to(at)
             if self.shared.now() < self.book.end:
-                incidents.arm(self.estate, self.chance)
+                self.trouble()
             else:
                 self._fair_weather()
             while left and left[0].at <= self.shared.now():
@@ -88,6 +90,10 @@ class Simulation:
             self.judge.after_a_burst()
         if not self.trace.violations:
             self.judge.at_the_end()
+
+    def trouble(self) -> None:
+        """Perhaps something is about to happen to one of the services."""
+        incidents.arm(self.estate, self.chance)
 
     def _taken(self, received: Received) -> None:
         """A provider may report on what it took, once or more often, soon or late."""
@@ -272,6 +278,13 @@ def _quiet(*_: object) -> structlog.typing.EventDict:
 def run(seed: int, days: int = 30, tell: Callable[[str], None] | None = None) -> Outcome:
     """Simulate a seed. `tell` hears its trace line by line."""
     simulation = Simulation(seed, days, tell)
+    play(simulation)
+    trace = simulation.trace
+    return Outcome(seed, days, trace.digest, tuple(trace.violations), dict(trace.counts))
+
+
+def play(simulation: Simulation) -> None:
+    """Run a simulation that nobody hears of but its trace."""
     structlog.configure(processors=[_quiet])
     try:
         with drawn_from(simulation.chance.id):
@@ -281,5 +294,3 @@ def run(seed: int, days: int = 30, tell: Callable[[str], None] | None = None) ->
                 simulation.close()
     finally:
         structlog.reset_defaults()
-    trace = simulation.trace
-    return Outcome(seed, days, trace.digest, tuple(trace.violations), dict(trace.counts))
