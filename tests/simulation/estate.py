@@ -125,6 +125,8 @@ class Estate:
         """Every record in the order it was appended, with its place in the trace."""
         self.beaten: dict[TopicPartition, float] = {}
         """When, of the loop's clock, a stop feed of ours last carried a beat."""
+        self.replayed = ""
+        """Which topics were read from the start: those of ERPs, or everything."""
         self._drains = set[asyncio.Task[None]]()
         self.houses = {service.name: self._house(service) for service in discover()}
 

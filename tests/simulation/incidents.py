@@ -12,7 +12,6 @@ from tests.simulation.chance import Chance
 from tests.simulation.estate import Estate, House, Worker
 
 _MOST_STEPS = 150
-_APPENDED = "reminders.outcomes.v1"
 
 
 def arm(estate: Estate, chance: Chance) -> None:
@@ -23,7 +22,7 @@ def arm(estate: Estate, chance: Chance) -> None:
     if not house.working:
         return
     worker = chance.one_of(house.working)
-    kind = chance.one_of((_killed, _killed, _killed, _frozen, _frozen, _doubled, _drained, _out_of_order, _deaf, _forgotten))
+    kind = chance.one_of((_killed, _killed, _killed, _frozen, _frozen, _doubled, _drained, _out_of_order, _deaf, _forgotten, _reset))
     kind(estate, chance, house, worker)
 
 
@@ -80,17 +79,28 @@ def _deaf(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
 
 
 def _forgotten(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
-    """Years later: inboxes are pruned, and a service reads the topics of ERPs, which are kept for ever, once more from the start.
+    """Years later: inboxes are pruned, and a service reads the topics of ERPs, which are kept for ever, once more from the start."""
+    if estate.replayed != "everything":
+        for one in estate.houses.values():
+            one.tables.tables["inbox"].clear()
+        _from_the_start(estate, house, "erp.")
 
-    Or all of its topics but the one whose events are only appended, for the inbox outlives that one.
+
+def _reset(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
+    """An operator sets all groups of a service back to the start of their topics, our own too, while inboxes remember what they hold.
+
+    Not years later, when an ERP's facts were answered anew: what our own topics held of them before is gone by then.
     """
-    own = chance.happens(0.5)
-    for one in estate.houses.values():
-        one.tables.tables["inbox"].clear()
+    if estate.replayed != "erp.":
+        _from_the_start(estate, house, "")
+
+
+def _from_the_start(estate: Estate, house: House, topics: str) -> None:
     for (group, topic, partition), done in list(estate.bus.offsets.items()):
-        if done and group.partition(".")[0] == house.name and (topic.startswith("erp.") or (own and topic != _APPENDED)):
+        if done and group.partition(".")[0] == house.name and topic.startswith(topics):
             estate.bus.offsets[group, topic, partition] = 0
-    estate.trace.add("forgotten", f"{house.name} reads {'everything' if own else 'the topics of ERPs'} from the start")
+    estate.replayed = topics or "everything"
+    estate.trace.add("replayed", f"{house.name} reads {estate.replayed} from the start")
     for one_worker in list(house.workers):
         estate.kill(one_worker)
 

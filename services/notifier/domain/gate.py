@@ -169,6 +169,13 @@ class Gate(msgspec.Struct, frozen=True):
         return Suppression(address, "opted_out") in self.suppressed
 
 
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """What a debtor said before anybody knew whose number it was."""
+
+    cause: str
+    evidence: str
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What handlers know besides the account: the creditor, the channels this installation has, and how long things may take."""
 
@@ -186,3 +193,5 @@ class Standing(msgspec.Struct, frozen=True):
     """After a claim this old without an outcome, its owner is dead and the call unknown; what has not arrived by then will not."""
     find_after: tuple[int, ...] = (60, 300, 900, 3600, 21600, 86400)
     """Seconds after a call became unknown at which its provider is asked."""
+    refused: dict[str, Said] = {}
+    """Phone numbers that asked us to stop when no account had them."""

@@ -6,7 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from paycue.receipt import Receipt
-from services.notifier.domain.commands import CallFound, DeliveryReported, OptIn, OptOut, Resend
+from services.notifier.domain.commands import CallFound, DeliveryReported, OptIn, OptOut, Resend, SetContactPoint
+from services.notifier.domain.gate import Said
+from services.notifier.domain.rows import ConsentRow
 from services.notifier.domain.stops import OVERDUE
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import lease_seconds
@@ -162,3 +164,21 @@ def test_an_answer_counts_for_nothing_before_the_lease_is_over_by_the_clock_of_w
     story = Story([account(MAIL), due()], standing=patient).timers().ended("unknown").at(899)
     story.tell(CallFound("r1", story.sends()[0].call_id, "not_accepted", story.now))
     assert story.message().status == "unknown"
+
+
+def test_a_number_that_asked_us_to_stop_before_anybody_had_it_is_not_written_to_and_a_later_consent_stands() -> None:
+    story = Story([due(), account(PHONE)], standing=replace(STANDING, refused={PHONE: Said("twilio:SM1", "SM1: STOP")}))
+    assert story.timers().outcomes() == ["skipped opted_out"]
+    assert [(row.address, row.granted, row.evidence) for row in story.wrote(ConsentRow)] == [(PHONE, False, "SM1: STOP")]
+    story.tell(OptIn(PHONE, "sms", "person", "phone call"))
+    story.tell(account(MAIL, version=2))
+    story.tell(account(PHONE, version=3))
+    assert story.gate.suppressed == ()
+    story.tell(SetContactPoint("sms", PHONE, "consent", "form 7"))
+    assert story.gate.suppressed == ()
+
+
+def test_a_consent_that_is_recorded_does_not_undo_what_the_number_said_before() -> None:
+    story = Story(standing=replace(STANDING, refused={PHONE: Said("twilio:SM1", "SM1: STOP")}))
+    answer = story.tell(SetContactPoint("sms", PHONE, "consent", "form 7")).answer
+    assert answer["suppressed"] == "opted_out"

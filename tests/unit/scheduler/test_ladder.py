@@ -225,3 +225,13 @@ def test_steps_dated_before_the_invoice_are_not_sent_either_when_the_policy_come
     d.standing = whole
     d.at("2013-01-28T09:00").fold(TimerFired())
     assert (d.sent, d.last()) == ([], [("2013-01-25", "due-7d", "before_issue")])
+
+
+def test_what_is_still_open_is_no_part_of_a_reminders_identity() -> None:
+    whole, part = (desk().at("2013-01-01T00:00") for _ in range(2))
+    whole.fold(issued())
+    part.fold(issued(), balance("changed", 1, 500))
+    for d in (whole, part):
+        d.at("2013-01-26T00:00")
+    assert whole.due[0].items[0].open_minor != part.due[0].items[0].open_minor
+    assert whole.due[0].reminder_id == part.due[0].reminder_id
