@@ -78,12 +78,15 @@ class Worker:
 
     async def until(self, kind: str, count: int, within: float = 300.0) -> None:
         """Until `count` of `kind` are folded durably; `ready`: until it serves."""
-        async with asyncio.timeout(within):
-            while (self.folded[kind] < count) if kind != "ready" else not self.url:
-                if self.process.returncode is not None:
-                    raise RuntimeError(f"{self.name} ended with status {self.process.returncode}")
-                self.told.clear()
-                await self.told.wait()
+        try:
+            async with asyncio.timeout(within):
+                while (self.folded[kind] < count) if kind != "ready" else not self.url:
+                    if self.process.returncode is not None:
+                        raise RuntimeError(f"{self.name} ended with status {self.process.returncode}")
+                    self.told.clear()
+                    await self.told.wait()
+        except TimeoutError as error:
+            raise RuntimeError(f"{self.name} did not come to {count} of {kind} in {within:.0f} s: {dict(self.folded)}") from error
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)

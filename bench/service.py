@@ -8,7 +8,6 @@ PAYCUE_*. The name `beats` stands for payments and disputes of which only the re
 
 import asyncio
 import cProfile
-import importlib
 import json
 import os
 import signal
@@ -17,9 +16,10 @@ import time
 from collections import Counter
 from typing import Any
 
+import msgspec
 import uvloop
 
-from paycue.app import discover, running, serve_runtimes
+from paycue.app import Service, discover, running, serve_runtimes
 from paycue.bus.batch import Batch
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
@@ -37,21 +37,26 @@ def tell(**what: Any) -> None:
 
 
 class Teller:
-    """Counts what a service has folded durably, by type, and tells it after every commit."""
+    """Counts what a service has folded durably, by type, and tells it after every commit. Of calls those that a provider accepted."""
 
     def __init__(self) -> None:
         self.folded: Counter[str] = Counter()
 
     def __call__(self, batch: Batch) -> None:
-        self.folded.update(type(one.event).__name__ for one, outcome in batch.outcomes if outcome == "applied")
+        self.folded.update(_kind(one.event) for one, outcome in batch.outcomes if outcome == "applied")
         paid = [one.event.payment_id for one, _ in batch.outcomes if isinstance(one.event, PaymentReceived)]
         tell(folded=self.folded, paid=paid) if paid else tell(folded=self.folded)
 
 
-def without_a_provider(rendered: bool) -> None:
-    """Put a channel in the place of mail that accepts every message at once."""
-    loops: Any = importlib.import_module("services.notifier.loops")
+def _kind(event: Any) -> str:
+    kind, result = type(event).__name__, getattr(event, "result", None)
+    return kind if result is None or result.outcome == "accepted" else f"{kind}, {result.outcome} {result.reason}"
+
+
+def without_a_provider(service: Service, rendered: bool) -> Service:
+    """The service with a channel in the place of mail that accepts every message at once."""
     from services.notifier.domain.calls import CallResult, Found, ProviderCall
+    from services.notifier.loops import Sender
 
     class Null:
         async def send(self, call: ProviderCall) -> CallResult:
@@ -63,12 +68,12 @@ def without_a_provider(rendered: bool) -> None:
         async def close(self) -> None:
             return
 
-    def unrendered(sender: Any, send: Any, now: float, *, rendered: bool) -> ProviderCall:
-        return ProviderCall(send.call_id, send.call_id, send.channel, send.recipient, send.sender, now + send.start_by_seconds)
+    class Unrendered(Sender):
+        def _provider_call(self, send: Any, began: float, *, rendered: bool) -> ProviderCall:
+            return ProviderCall(send.call_id, send.call_id, send.channel, send.recipient, send.sender, began + send.start_by_seconds)
 
-    loops.open_channels = lambda settings: {"email": Null()}
-    if not rendered:
-        loops.Sender._provider_call = unrendered
+    sender = Sender if rendered else Unrendered
+    return msgspec.structs.replace(service, outbound=lambda runtime: sender(runtime, lambda settings: {"email": Null()}))
 
 
 async def _beat(prefix: str) -> None:
@@ -84,8 +89,10 @@ async def _beat(prefix: str) -> None:
     await asyncio.gather(*(relay.run() for relay in relays))
 
 
-async def _serve(name: str, prefix: str) -> None:
+async def _serve(name: str, prefix: str, channel: str) -> None:
     (service,) = discover([name])
+    if name == "notifier" and channel != "ships":
+        service = without_a_provider(service, rendered=channel == "rendered")
     settings: Any = load(service.settings)
     logs.configure(settings.log_format, settings.log_level)
     flow = Flow()
@@ -101,11 +108,9 @@ async def _serve(name: str, prefix: str) -> None:
 
 def main() -> None:
     name, prefix, channel = sys.argv[1:]
-    if name == "notifier" and channel != "ships":
-        without_a_provider(rendered=channel == "rendered")
     profile = cProfile.Profile()
     signal.signal(signal.SIGUSR1, lambda number, frame: profile.enable())
-    uvloop.run(_beat(prefix) if name == "beats" else _serve(name, prefix))
+    uvloop.run(_beat(prefix) if name == "beats" else _serve(name, prefix, channel))
     if where := os.environ.get("BENCH_PROFILE"):
         profile.disable()
         profile.dump_stats(f"{where}.{name}")

@@ -3,6 +3,8 @@
 A migration once released is never edited; what is here may only be used by first migrations and extended by new functions.
 """
 
+from paycue.db.bulk import copied_into
+
 TENANT_LIST = "tenant_id = any((select string_to_array(current_setting('paycue.tenants', true), ','))::text[])"
 """Evaluated once per statement; unset or empty matches nothing."""
 
@@ -35,6 +37,29 @@ def tenant_policy(schema: str, table: str) -> list[str]:
         f"alter table {name} force row level security",
         f"create policy tenants on {name} to {service_role(schema)} using ({TENANT_LIST}) with check ({TENANT_LIST})",
         f"grant select, insert, update, delete on {name} to {service_role(schema)}",
+    ]
+
+
+def copied_table(schema: str, table: str, columns: str) -> list[str]:
+    """A table that rows are only added to, by COPY, which row-level security does not allow.
+
+    It is read under its policy. Rows go into its one partition, which the service's role may not even read, and where a trigger holds
+    each COPY to the transaction's tenants. Every key begins with `tenant_id`.
+    """
+    name, into, role = f"{schema}.{table}", f"{schema}.{copied_into(table)}", service_role(schema)
+    return [
+        f"create table {name} ({columns}) partition by hash (tenant_id)",
+        f"create table {into} partition of {name} for values with (modulus 1, remainder 0)",
+        *tenant_policy(schema, table),
+        f"revoke update, delete on {name} from {role}",
+        f"grant insert on {into} to {role}",
+        f"""create or replace function {schema}.only_own_tenants() returns trigger language plpgsql set search_path = pg_catalog as $$ begin
+            if exists (select from added where not {TENANT_LIST}) then
+                raise insufficient_privilege using message = format('row-level security policy: %s of another tenant', tg_table_name);
+            end if;
+            return null; end $$""",
+        f"""create trigger only_own_tenants after insert on {into} referencing new table as added
+            for each statement execute function {schema}.only_own_tenants()""",
     ]
 
 

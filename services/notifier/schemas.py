@@ -155,7 +155,7 @@ class MessageOut(BaseModel):
 
     @classmethod
     def of(cls, row: Any) -> Self:
-        return cls(invoice_ids=json.loads(row["invoice_ids"]), **_same(row, cls, "invoice_ids"))
+        return cls(invoice_ids=json.loads(row["invoice_ids"]), updated_at=row["at"], **_same(row, cls, "invoice_ids", "updated_at"))
 
 
 class AttemptOut(BaseModel):
@@ -172,7 +172,7 @@ class AttemptOut(BaseModel):
 
     @classmethod
     def of(cls, row: Any) -> Self:
-        return cls(content_sha256=row["content_digest"].hex(), **_same(row, cls, "content_sha256"))
+        return cls(content_sha256=row["content_digest"].hex(), reason=row["note"], **_same(row, cls, "content_sha256", "reason"))
 
 
 class ReportOut(BaseModel):

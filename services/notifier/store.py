@@ -13,7 +13,7 @@ from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Connection
 from services.notifier.domain.gate import Gate, Said, Standing
-from services.notifier.domain.rows import AddressRow, AttemptRow, CallRow, ConsentRow, MessageRow, OverdueStopRow, ReportRow
+from services.notifier.domain.rows import AddressRow, ConsentRow, MessageRow, OverdueStopRow, ReportRow
 from services.notifier.settings import NotifierSettings
 
 SCHEMA = "notifier"
@@ -25,9 +25,7 @@ STORE = AccountStore(
     SCHEMA,
     Gate,
     {
-        MessageRow: RowTable("message", key=("reminder_id",)),
-        AttemptRow: RowTable("attempt"),
-        CallRow: RowTable("call", key=("call_id",), on_conflict="nothing"),
+        MessageRow: RowTable("message", copied=True),
         ReportRow: RowTable("report", key=("call_id", "status"), on_conflict="nothing"),
         OverdueStopRow: RowTable("overdue_stop", key=("cause",)),
         AddressRow: RowTable("address", key=("address", "channel"), on_conflict="nothing"),
@@ -101,18 +99,21 @@ async def messages(
 ) -> list[Any]:
     """Messages of a creditor, or of one account, latest planned first: by (planned_on descending, account_id, reminder_id)."""
     return await tx.fetch(
-        f"""select * from {SCHEMA}.message
-            where tenant_id = $1 and ($2::text is null or account_id = $2) and ($3::text is null or status = $3)
-              and ($4::date is null or planned_on < $4 or (planned_on = $4 and (account_id, reminder_id) > ($5, $6)))
-            order by planned_on desc, account_id, reminder_id limit $7""",
+        f"""select m.* from {SCHEMA}.message o cross join lateral (
+                select * from {SCHEMA}.message s where s.tenant_id = o.tenant_id and s.account_id = o.account_id
+                    and s.reminder_id = o.reminder_id and s.status <> '' order by s.id desc limit 1) m
+            where o.opens and o.tenant_id = $1 and ($2::text is null or o.account_id = $2) and ($3::text is null or m.status = $3)
+              and ($4::date is null or o.planned_on < $4 or (o.planned_on = $4 and (o.account_id, o.reminder_id) > ($5, $6)))
+            order by o.planned_on desc, o.account_id, o.reminder_id limit $7""",
         *(tenant, account, status, *(after or (None, None, None)), limit),
     )
 
 
 async def message(tx: Connection, tenant: str, account: str, reminder_id: str) -> Any | None:
-    """One message with its row's columns."""
+    """How one message stands, with its row's columns."""
     return await tx.fetchrow(
-        f"select * from {SCHEMA}.message where tenant_id = $1 and account_id = $2 and reminder_id = $3",
+        f"""select * from {SCHEMA}.message where tenant_id = $1 and account_id = $2 and reminder_id = $3 and status <> ''
+            order by id desc limit 1""",
         *(tenant, account, reminder_id),
     )
 
@@ -120,7 +121,8 @@ async def message(tx: Connection, tenant: str, account: str, reminder_id: str) -
 async def attempts(tx: Connection, tenant: str, account: str, reminder_id: str) -> list[Any]:
     """What happened to a message, oldest first."""
     return await tx.fetch(
-        f"select * from {SCHEMA}.attempt where tenant_id = $1 and account_id = $2 and reminder_id = $3 order by id",
+        f"""select * from {SCHEMA}.message where tenant_id = $1 and account_id = $2 and reminder_id = $3 and what <> ''
+            order by id""",
         *(tenant, account, reminder_id),
     )
 

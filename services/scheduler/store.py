@@ -27,7 +27,7 @@ SCHEMA = "scheduler"
 STORE = AccountStore(
     SCHEMA,
     Account,
-    {Decided: RowTable("decision"), Outcome: RowTable("outcome"), PauseNoted: RowTable("pause")},
+    {Decided: RowTable("decision", copied=True), Outcome: RowTable("outcome"), PauseNoted: RowTable("pause")},
 )
 
 

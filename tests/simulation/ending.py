@@ -28,12 +28,18 @@ def nobody_waits_too_long(estate: Estate, trace: Trace) -> None:
     if not house.working:
         return
     parked = {key for key, account in house.tables.tables["account"].items() if account.parked_at is not None}
-    for owned in house.tables.tables["message"].values():
+    for owned in standing(house):
         row: MessageRow = owned.row
-        if (owned.tenant, owned.account) in parked:
+        if (owned.tenant, owned.account) in parked or row.valid_until is None:
             continue
         if row.status in ("pending", "claimed") and row.valid_until + GRACE < estate.shared.now():
             trace.violated("I10 alive", f"message {row.reminder_id} is {row.status} though its window closed at {row.valid_until}")
+
+
+def standing(house: House) -> list[Any]:
+    """The last row of each message that says how it stands."""
+    rows = house.tables.tables["message"]
+    return list({(rows[n].tenant, rows[n].account, rows[n].row.reminder_id): rows[n] for n in sorted(rows) if rows[n].row.status}.values())
 
 
 def judge(estate: Estate, book: Book, history: History, obeyed: list[Asked], trace: Trace) -> None:
@@ -84,7 +90,7 @@ def _each_effect_once(estate: Estate, history: History, trace: Trace) -> None:
 
 def _every_reminder_ended(estate: Estate, history: History, trace: Trace) -> None:
     house = estate.houses["notifier"]
-    rows: dict[str, MessageRow] = {owned.row.reminder_id: owned.row for owned in house.tables.tables["message"].values()}
+    rows: dict[str, MessageRow] = {owned.row.reminder_id: owned.row for owned in standing(house)}
     received = {history.claims[one.call.call_id].reminder_id for provider in estate.providers.values() for one in provider.received}
     for reminder_id in history.due:
         status = rows[reminder_id].status if reminder_id in rows else "nowhere"

@@ -88,7 +88,7 @@ class History:
         for event in changes.get("outbox", {}).values():
             if event is not GONE and event.type == _RECEIPT:
                 self._effective.setdefault(stop_pb2.StopReceipt.FromString(event.value).stop_id, self._estate.trace.place)
-        calls = {key[2] for key in changes.get("call", {})}
+        calls = {owned.row.call_id for owned in changes.get("message", {}).values() if owned.row.what == "claimed"}
         if not calls:
             return
         for key, row in changes["account"].items():

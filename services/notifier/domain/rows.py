@@ -6,44 +6,31 @@ import msgspec
 
 
 class MessageRow(msgspec.Struct, frozen=True):
-    """A reminder's message as it stands now."""
+    """Something that happened to a reminder's message, and how it stands since. Appended only: of those that say so the last one counts."""
 
     reminder_id: str
+    at: datetime
     status: str
-    """pending, claimed, sent, failed, skipped, expired or unknown."""
+    """pending, claimed, sent, failed, skipped, expired or unknown; empty: it stands as before."""
     reason: str
     stage: str
     channel: str
     recipient: str
     invoice_ids: str
     """What it covers, as a JSON array: at the claim, or before it what the scheduler named."""
-    planned_on: date
-    valid_until: datetime
-    updated_at: datetime
-
-
-class AttemptRow(msgspec.Struct, frozen=True):
-    """Something that happened to a message: claimed, accepted, retry, failed, unknown, found_accepted, resend ... Appended only."""
-
-    reminder_id: str
-    call_id: str
-    attempt: int
-    at: datetime
-    what: str
-    channel: str
-    recipient: str
-    reference: str
+    planned_on: date | None
+    valid_until: datetime | None
+    opens: bool
+    """The message's first row: every message has one."""
+    what: str = ""
+    """claimed, accepted, retry, failed, unknown, found_accepted, resend ...; empty: only its standing changed."""
+    call_id: str = ""
+    note: str = ""
+    """A reason that came with `what`, of a provider or a person."""
+    reference: str = ""
     """The provider's own id of the message, where it gave one."""
-    reason: str
-    content_digest: bytes
+    content_digest: bytes = b""
     """SHA-256 of the bytes that left; empty where nothing did."""
-
-
-class CallRow(msgspec.Struct, frozen=True):
-    """Where a provider's callback finds its message."""
-
-    call_id: str
-    reminder_id: str
 
 
 class ReportRow(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from services.notifier.domain.claim import Find, Verdict, claimed, judge, reach,
 from services.notifier.domain.commands import CallFinished, CallFound, DeliveryReported
 from services.notifier.domain.draft import CHANNEL_NUMBERS, Draft
 from services.notifier.domain.gate import Message, Suppression
-from services.notifier.domain.rows import AttemptRow, CallRow, OverdueStopRow
+from services.notifier.domain.rows import MessageRow, OverdueStopRow
 from services.notifier.domain.stops import mark_overdue
 
 RETRY_AFTER = (30, 120, 600, 1800, 3600)
@@ -148,9 +148,8 @@ def _try(draft: Draft, message: Message) -> None:
         draft.put(replace(message, at=min(draft.now + LOOK_AGAIN, message.valid_until)), STALE)
     elif verdict.what == "go":
         taken, send = claimed(draft.gate, message, verdict, draft.standing, draft.ctx)
-        draft.put(taken)
         draft.note(taken, "claimed")
-        draft.rows.append(CallRow(taken.call_id, taken.reminder_id))
+        draft.put(taken)
         draft.calls.append(send)
     elif verdict.what == "wait":
         draft.put(replace(message, at=message.valid_until, waiting=True), verdict.reason)
@@ -241,8 +240,8 @@ def _why_dead(reason: str) -> str:
     return "undeliverable" if reason in _DEAD or (reason.startswith("smtp_5") and reason.endswith(_DEAD_MAILBOX)) else ""
 
 
-def _late(event: CallFinished, now: datetime) -> AttemptRow:
+def _late(event: CallFinished, now: datetime) -> MessageRow:
     """An outcome that nobody waits for any more, as a line of the message's history."""
-    result = event.result
-    about = (event.reminder_id, event.call_id, 0, now, f"late_{result.outcome}")
-    return AttemptRow(*about, "", "", result.reference, result.reason, event.content_digest)
+    result, unchanged = event.result, ("", "", "", "", "", "[]", None, None, False)
+    late = (f"late_{result.outcome}", event.call_id, result.reason, result.reference, event.content_digest)
+    return MessageRow(event.reminder_id, now, *unchanged, *late)

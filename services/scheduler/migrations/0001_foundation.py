@@ -2,13 +2,16 @@
 
 from alembic import op
 
-from paycue.db.schema import kernel_tables, service_role, tenant_policy
+from paycue.db.schema import copied_table, kernel_tables, service_role, tenant_policy
 
 revision = "0001"
 down_revision = None
 
 SCHEMA = "scheduler"
 _ACCOUNT = 'tenant_id text collate "C" not null, account_id text collate "C" not null'
+_DECISION = """at timestamptz not null, invoice_id text not null, step text not null, "on" date not null, outcome text not null,
+    policy text not null, policy_version bigint not null, reason text not null, reminder_id text not null, planned_on date,
+    details text not null, seq bigint not null, primary key (tenant_id, account_id, seq)"""
 
 
 def upgrade() -> None:
@@ -33,9 +36,6 @@ def _policies() -> list[str]:
 
 def _log() -> list[str]:
     tables = {
-        "decision": """at timestamptz not null, invoice_id text not null, step text not null, "on" date not null, outcome text not null,
-            policy text not null, policy_version bigint not null, reason text not null, reminder_id text not null, planned_on date,
-            details text not null, seq bigint not null, primary key (tenant_id, account_id, seq)""",
         "outcome": """id bigint generated always as identity, at timestamptz not null, reminder_id text not null, outcome text not null,
             reason text not null, primary key (tenant_id, account_id, id)""",
         "pause": """id bigint generated always as identity, at timestamptz not null, invoice_id text not null, action text not null,
@@ -45,4 +45,4 @@ def _log() -> list[str]:
     secured = [statement for name in tables for statement in tenant_policy(SCHEMA, name)]
     # A decision is only ever added: the role that writes it cannot change it.
     kept = [f"revoke update, delete on {SCHEMA}.{name} from {service_role(SCHEMA)}" for name in tables]
-    return [*created, *secured, *kept]
+    return [*copied_table(SCHEMA, "decision", f"{_ACCOUNT}, {_DECISION}"), *created, *secured, *kept]

@@ -23,7 +23,7 @@ from paycue.clock import SteppedClock
 from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Database
-from paycue.db.schema import kernel_tables, service_role, tenant_policy
+from paycue.db.schema import copied_table, kernel_tables, service_role, tenant_policy
 from paycue.decision import Context, Decision, Handlers, Refused, TimerFired
 from paycue.events.v1.account_pb2 import AccountState
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
@@ -48,6 +48,12 @@ class Line(msgspec.Struct, frozen=True):
 
     number: str
     text: str
+
+
+class Slip(msgspec.Struct, frozen=True):
+    """A row that is copied."""
+
+    number: str
 
 
 class Ring(msgspec.Struct, frozen=True):
@@ -86,7 +92,7 @@ def timer_fired(state: Drawer, event: TimerFired, ctx: Context) -> Decision[Draw
 
 
 HANDLERS: Handlers = {InvoiceIssued: invoice_issued, AccountState: account_state, Ring: ring, TimerFired: timer_fired}
-STORE = AccountStore(SCHEMA, Drawer, {Line: RowTable("line", key=("number",))})
+STORE = AccountStore(SCHEMA, Drawer, {Line: RowTable("line", key=("number",)), Slip: RowTable("slip", copied=True)})
 
 
 def healed(state: Drawer, event: InvoiceIssued, ctx: Context) -> Decision[Drawer]:
@@ -177,6 +183,7 @@ async def _make_tables(url: str) -> None:
             *kernel_tables(SCHEMA),
             f"create table till.line ({account}, number text not null, text text not null, primary key (tenant_id, account_id, number))",
             *tenant_policy(SCHEMA, "line"),
+            *copied_table(SCHEMA, "slip", f"{account}, number text not null"),
             """create function till.refuse_late() returns trigger language plpgsql as
                 $$ begin raise exception 'too late' using errcode = 'check_violation'; end $$""",
             """create constraint trigger late after insert on till.line deferrable initially deferred

@@ -6,8 +6,9 @@ import asyncpg
 import pytest
 
 from paycue.app import discover
+from paycue.db.bulk import Owned
 from paycue.db.engine import Database
-from tests.integration.bus.till import START, Till
+from tests.integration.bus.till import START, Slip, Till
 
 # ADR 0007: system tables, which no API reads.
 WITHOUT_POLICY = {"inbox", "outbox", "lane", "dead_letter", "directory", "alembic_version"}
@@ -78,6 +79,26 @@ async def test_nothing_of_another_tenant_is_changed(two: Till, statement: str) -
         assert (await tx.execute(statement)).endswith(" 0")
 
 
+async def test_what_is_copied_is_its_tenants_alone_and_only_added_to(two: Till) -> None:
+    for tenant in ("acme", "beta"):
+        async with two.store.transaction([tenant]) as unit:
+            await unit.save({}, [Owned(tenant, "a", Slip("1"))])
+    assert await two.rows("select tenant_id from till.slip", tenants=["acme"]) == [("acme",)]
+    assert await two.rows("select tenant_id from till.slip", tenants=[]) == []
+    for statement in (
+        "select * from till.slip_rows",
+        "update till.slip set number = ''",
+        "delete from till.slip_rows",
+        "insert into till.slip_rows values ('beta', 'a', '2')",
+        "insert into till.slip values ('beta', 'a', '2')",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await two.rows(statement, tenants=["acme"])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with two.store.transaction([]) as unit:
+            await unit.save({}, [Owned("acme", "a", Slip("2"))])
+
+
 async def test_what_waits_behind_a_parked_account_is_its_tenants_alone(two: Till) -> None:
     await two.fold(two.record("poison 2"), two.record("3"))
     counts = [await two.rows("select count(*) from till.parked", tenants=[tenant]) for tenant in ("acme", "beta")]
@@ -125,7 +146,11 @@ async def test_no_role_of_ours_stands_above_the_policies_or_owns_a_table(whole_d
 async def test_every_table_of_every_service_has_a_forced_policy_or_no_tenants(whole_database: asyncpg.Connection) -> None:
     schemas = [service.store.schema for service in discover()]
     tables = await whole_database.fetch(
-        """select n.nspname as schema, c.relname as name, c.relrowsecurity and c.relforcerowsecurity as forced
+        """select n.nspname as schema, c.relname as name, c.relrowsecurity and c.relforcerowsecurity
+               -- What is copied to is read by nobody, and a trigger holds each COPY to the list.
+               or c.relispartition and not has_table_privilege('paycue_' || n.nspname, c.oid, 'select, update, delete, truncate')
+                   and exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = 'only_own_tenants' and t.tgenabled = 'O')
+               as forced
            from pg_class c join pg_namespace n on n.oid = c.relnamespace
            where c.relkind in ('r', 'p') and n.nspname = any($1::text[])""",
         schemas,

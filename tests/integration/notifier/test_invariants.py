@@ -8,17 +8,23 @@ from services.notifier.invariants import INVARIANTS
 from tests.integration.notifier.conftest import Notifier
 from tests.unit.notifier.story import MAIL, PHONE, account, due, item
 
-_ATTEMPT = """insert into notifier.attempt
-    (tenant_id, account_id, reminder_id, call_id, attempt, at, what, channel, recipient, reference, reason, content_digest)
-    select tenant_id, account_id, reminder_id, '{call}', 9, '2013-01-02', '{what}', channel, recipient, '', '', ''
-    from notifier.attempt where what = 'accepted' limit 1"""
-_MESSAGE = "update notifier.message set status = '{}' where reminder_id = 'r1'"
+_COLUMNS = """tenant_id, account_id, reminder_id, at, status, reason, stage, channel, recipient, invoice_ids, planned_on, valid_until,
+    opens, what, call_id, note, reference, content_digest"""
+_ROW = f"""insert into notifier.message ({_COLUMNS})
+    select tenant_id, account_id, {{reminder}}, '2013-01-02', '{{status}}', '', stage, channel, recipient, invoice_ids, planned_on,
+        '2013-01-03', false, '{{what}}', '{{call}}', '', '', '' from notifier.message where what = 'accepted' limit 1"""
+
+
+def _planted(status: str = "", what: str = "", call: str = "", reminder: str = "reminder_id") -> str:
+    return _ROW.format(status=status, what=what, call=call, reminder=reminder)
+
+
 PLANTED = [
-    _ATTEMPT.format(call="another", what="accepted"),
-    _ATTEMPT.format(call="dead", what="claimed"),
-    _MESSAGE.format("failed"),
-    _MESSAGE.format("pending"),
-    "insert into notifier.call (tenant_id, account_id, call_id, reminder_id) values ('acme', 'a1', 'lost', 'nobody')",
+    _planted(what="accepted", call="another"),
+    _planted(what="claimed", call="dead"),
+    _planted(status="failed"),
+    _planted(status="pending"),
+    _planted(what="late_accepted", call="lost", reminder="'nobody'"),
     """insert into notifier.overdue_stop (tenant_id, account_id, cause, invoice_ids, since, reason)
        values ('acme', 'a1', 'payment:p1:e1', '[]', '2013-01-02', '')""",
 ]

@@ -96,7 +96,7 @@ async def test_a_crash_between_claim_and_outcome_ends_in_one_mail(
 ) -> None:
     inbox.fail(SmtpFault(at, silent=True))  # type: ignore[arg-type]
     await notifier.bus.publish([notifier._record(fact, f"crash-{n}") for n, fact in enumerate([account(MAIL), due()])])
-    while not (rows := await notifier.rows("select status from notifier.message")) or rows[0]["status"] != "claimed":
+    while not (rows := await notifier.rows("select status from notifier.message order by id desc")) or rows[0]["status"] != "claimed":
         await notifier.flow.moved(notifier.flow.moves, 0.05)
     while inbox._smtp_faults._faults:
         await asyncio.sleep(0.01)

@@ -17,7 +17,7 @@ from paycue.db.accounts import Key
 from paycue.db.bulk import Owned
 from paycue.db.engine import is_transient
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
-from tests.integration.bus.till import START, Drawer, Line
+from tests.integration.bus.till import START, Drawer, Line, Slip
 from tests.integration.store.conftest import Pair
 
 A, B, C = ("acme", "a"), ("acme", "b"), ("acme", "c")
@@ -273,6 +273,12 @@ async def test_what_a_transaction_does_not_see_it_cannot_write(stores: Pair) -> 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with stores.one.transaction(["beta"]) as unit:
             await unit.save({}, [Owned(*A, Line("1", "x"))])
+    for tenant in ("beta", "acme"):
+        async with stores.one.transaction([tenant]) as unit:
+            await unit.save({}, [Owned(tenant, "a", Slip("1"))])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with stores.one.transaction(["beta"]) as unit:
+            await unit.save({}, [Owned("beta", "a", Slip("1")), Owned(*A, Slip("1"))])
     async with stores.one.transaction(()) as unit:
         claimed = await unit.claim_due(START, 10, None)
         await unit.see_tenants([tenant for tenant, _ in claimed])

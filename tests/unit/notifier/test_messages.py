@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from paycue.decision import Refused, TimerFired
 from services.notifier.domain.commands import CallFound, OptIn, OptOut, Resend, SetContactPoint
 from services.notifier.domain.gate import EVERYTHING
-from services.notifier.domain.rows import AttemptRow, ConsentRow, MessageRow, ReportRow
+from services.notifier.domain.rows import ConsentRow, MessageRow, ReportRow
 from tests.unit.notifier.story import (
     EMAIL,
     LEASE,
@@ -36,6 +36,20 @@ def test_a_reminder_that_comes_again_is_one_message_before_and_after_its_end() -
     assert len(story.timers().sends()) == 1
     assert story.outcomes() == ["sent"]
     assert [row.status for row in story.wrote(MessageRow)] == ["pending", "claimed", "sent"]
+
+
+def test_the_row_that_opens_a_message_is_its_first_and_no_other() -> None:
+    waited, ended = sent().ended("accepted"), Story([account(), due()]).timers()
+    assert [row.opens for row in waited.wrote(MessageRow)] == [True, False, False]
+    assert [(row.opens, row.status) for row in ended.wrote(MessageRow)] == [(True, "pending"), (False, "skipped")]
+
+
+def test_what_leaves_a_message_standing_as_before_is_a_row_without_a_status() -> None:
+    story = sent().ended("unknown", "timeout")
+    while not story.finds():
+        story.at(61).timers()
+    story.looked("cannot_tell")
+    assert [(row.what, row.status) for row in story.wrote(MessageRow)][-1] == ("found_cannot_tell", "")
 
 
 def with_room(*facts: object) -> Story:
@@ -91,7 +105,7 @@ def test_what_may_leave_is_claimed_before_it_is_called_with_what_is_open_now() -
     (send,) = story.sends()
     assert (send.channel, send.recipient, send.lines[0].open_minor) == ("email", MAIL, 1200)
     assert story.message().status == "claimed"
-    assert [row.what for row in story.wrote(AttemptRow)] == ["claimed"]
+    assert [(row.what, row.status) for row in story.wrote(MessageRow)] == [("", "pending"), ("claimed", "claimed")]
 
 
 def test_what_certainly_did_not_leave_is_tried_again_ever_later() -> None:
@@ -284,7 +298,7 @@ def test_an_acceptance_that_comes_before_the_second_try_withdraws_it() -> None:
 def test_an_outcome_of_an_older_call_is_history_only() -> None:
     story = sent().ended("retry", "smtp_451").at(30).ended("accepted", call=0)
     assert story.message().status == "claimed"
-    assert story.wrote(AttemptRow)[-1].what == "late_accepted"
+    assert story.wrote(MessageRow)[-1].what == "late_accepted"
 
 
 def test_a_report_on_an_unknown_call_resolves_it() -> None:
@@ -299,7 +313,7 @@ def test_a_report_that_an_unknown_call_was_not_delivered_takes_the_next_channel(
 def test_a_report_that_overtakes_the_calls_own_outcome_ends_the_message_once() -> None:
     story = sent().report("queued").ended("accepted")
     assert story.outcomes() == ["sent"]
-    assert story.wrote(AttemptRow)[-1].what == "late_accepted"
+    assert story.wrote(MessageRow)[-1].what == "late_accepted"
 
 
 def test_a_report_of_a_dead_number_after_the_message_was_sent_suppresses_it() -> None:
