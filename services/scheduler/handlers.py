@@ -217,6 +217,8 @@ def _state_events(before: Account, after: Account, ctx: Context, stop_id: str = 
 
 def _reminder_due(contact: Contact, moment: Moment) -> reminder_pb2.ReminderDue:
     policy = moment.standing.policy
+    # Whoever asks for a reminder now takes its hour upon them.
+    hours = policy.hours if policy and not contact.manual else ("", "")
     return reminder_pb2.ReminderDue(
         tenant_id=moment.tenant,
         account_id=moment.account_id,
@@ -229,6 +231,9 @@ def _reminder_due(contact: Contact, moment: Moment) -> reminder_pb2.ReminderDue:
         planned_on=contact.planned_on.isoformat(),
         valid_until=contact.valid_until,
         manual=contact.manual,
+        window_from=hours[0],
+        window_to=hours[1],
+        working_days=bool(policy and policy.days == "working" and not contact.manual),
     )
 
 

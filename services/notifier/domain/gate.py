@@ -4,7 +4,7 @@ Stops, balances, contact points and open messages stand in one row, so that a cl
 It never holds a message's text: that is rendered from the claim.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Literal
 
 import msgspec
@@ -101,6 +101,15 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     due_on: date
 
 
+class Hours(msgspec.Struct, frozen=True, array_like=True):
+    """When a message may leave where the debtor lives; a `closes` of 00:00 is the end of the day."""
+
+    opens: time
+    closes: time
+    working_days: bool = False
+    """Not on Saturdays and Sundays."""
+
+
 class Message(msgspec.Struct, frozen=True, array_like=True):
     """A reminder that has not come to an end. `at` is when it next wants attention; `attempt` grows with every claim."""
 
@@ -129,6 +138,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     claimed_at: datetime | None = None
     covered: tuple[Line, ...] = ()
     """What the claim covers, with the amounts of the claim."""
+    hours: Hours | None = None
+    """None: any hour until `valid_until`."""
 
 
 class Gate(msgspec.Struct, frozen=True):
