@@ -4,9 +4,10 @@ Each event carries the whole present state of one creditor or key, so that the l
 service ever asks another who is allowed.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 
+import asyncpg
 import msgspec
 from google.protobuf.message import DecodeError
 
@@ -83,13 +84,25 @@ class Directory:
         return await self._store.tenants()
 
 
-async def creditors(unit: Unit, tenants: Sequence[str], *, pinned: bool = False) -> dict[str, Creditor]:
-    """The creditors of `tenants` that are registered, for a service's references.
+async def creditors(unit: Unit, tenants: Sequence[str]) -> dict[str, Creditor]:
+    """The creditors of `tenants` that are registered, for a service's references."""
+    return _creditors(await unit.entries([f"creditor:{tenant}" for tenant in tenants]))
 
-    `pinned`: as they stay until the transaction ends; one that is being changed at this moment is left out, as if it were not known.
+
+async def pinned(unit: Unit, tenants: Sequence[str], beside: str) -> tuple[dict[str, Creditor], bytes | None]:
+    """The creditors of `tenants`, and the entry `beside`, as they stay until the transaction ends.
+
+    A creditor that is being changed at this moment is left out, as if it were not known. Raises LockNotAvailableError, which passes,
+    while `beside` is.
     """
-    wanted = [f"creditor:{tenant}" for tenant in tenants]
-    found = await (unit.pinned(wanted) if pinned else unit.entries(wanted))
+    found = await unit.pinned([*(f"creditor:{tenant}" for tenant in tenants), beside])
+    if beside not in found:
+        raise asyncpg.LockNotAvailableError(f"{beside} is being changed")
+    kept = found.pop(beside)
+    return _creditors({entry_id: doc for entry_id, doc in found.items() if doc is not None}), kept
+
+
+def _creditors(found: Mapping[str, bytes]) -> dict[str, Creditor]:
     return {entry_id.removeprefix("creditor:"): msgspec.msgpack.decode(doc, type=Creditor) for entry_id, doc in found.items()}
 
 

@@ -73,7 +73,7 @@ class PostgresUnit:
     async def resolve(self, letters: Sequence[int], now: datetime) -> None:
         await self.tx.execute(f"update {self._schema}.dead_letter set resolved_at = $2 where id = any($1::bigint[])", letters, now)
 
-    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
+    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes | None]:
         rows = await self.tx.fetch(f"select id, doc from {self._schema}.pinned($1)", list(entry_ids))
         return {row[0]: row[1] for row in rows}
 

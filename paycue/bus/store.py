@@ -90,8 +90,11 @@ class Unit(Protocol):
     async def resolve(self, letters: Sequence[int], now: datetime) -> None:
         """Close dead letters."""
 
-    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
-        """These entries of the directory, kept from being changed until the transaction ends; those that are being changed are left out."""
+    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes | None]:
+        """These entries of the directory, kept from being changed until the transaction ends (None: there is none).
+
+        Those that are being changed are left out.
+        """
 
     async def write_entry(self, entry_id: str, doc: bytes) -> bool:
         """Put an entry of the directory; whether it differs from what stood there."""

@@ -129,7 +129,7 @@ def _bus_tables(schema: str) -> list[str]:
             set plan_cache_mode = force_generic_plan as $$
             declare held text[] := array(select u from unnest(ids) u
                 where pg_try_advisory_xact_lock_shared(hashtextextended('{schema}.directory:' || u, 0)));
-            begin return query select d.id, d.doc from {schema}.directory d where d.id = any(held); end $$""",
+            begin return query select h, d.doc from unnest(held) h left join {schema}.directory d on d.id = h; end $$""",
         f"grant usage on sequence {schema}.letter_id to {role}",
         *(
             f"grant select, insert, update, delete on {schema}.{table} to {role}"

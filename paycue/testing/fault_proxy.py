@@ -9,6 +9,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, cast
 
@@ -163,7 +164,9 @@ class _End(asyncio.Protocol):
         if self._transport is None:
             self._early += data
         elif not self._transport.is_closing():
-            self._transport.write(data)
+            # uvloop's transport may be closed already and not say so yet.
+            with suppress(RuntimeError):
+                self._transport.write(data)
 
     def close(self) -> None:
         """Say goodbye after what is still held back."""

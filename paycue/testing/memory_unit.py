@@ -164,10 +164,10 @@ class MemoryUnit:
             if letter.id in letters:
                 self._put("letter", digest, (letter, now))
 
-    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
+    async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes | None]:
         await self._statement("pinned")
         held = [entry_id for entry_id in entry_ids if self._tables.locks.share(("directory", entry_id), self)]
-        return {entry_id: doc for entry_id in held if (doc := self._get("directory", entry_id)) is not None}
+        return {entry_id: self._get("directory", entry_id) for entry_id in held}
 
     async def write_entry(self, entry_id: str, doc: bytes) -> bool:
         await self._statement("write entry")

@@ -21,13 +21,14 @@ from paycue.http.idempotency import Command, Commanded, Stored, recall, remember
 from paycue.http.paging import Asked, Listing, Page
 from paycue.ids import new_id
 from paycue.observability import metrics
+from paycue.runtime import Runtime
 from paycue.stops import Wait, stopped
 from services.notifier import schemas, store
 from services.notifier.adapters.channels import INBOUND_CALLBACK, STATUS_CALLBACK
 from services.notifier.adapters.twilio_callbacks import CallbackVerifier, call_of, delivery_report, inbound_message
 from services.notifier.domain import commands, pages
 from services.notifier.domain.addresses import suppression_key
-from services.notifier.domain.gate import EVERYTHING
+from services.notifier.domain.gate import EVERYTHING, Said
 
 router = APIRouter(prefix="/v1/creditors/{creditor}")
 public = APIRouter()
@@ -187,7 +188,9 @@ async def twilio_status(request: Request) -> Response:
 
 @public.post(INBOUND_CALLBACK, tags=["providers"])
 async def twilio_inbound(request: Request) -> Response:
-    """A debtor answers an SMS. Whoever asks us to stop is obeyed for every account that has the number, at once."""
+    """A debtor answers an SMS. Whoever asks us to stop is obeyed for every account that has the number, at once; if none has, for the
+    one that will.
+    """
     _, form = await _from_twilio(request)
     try:
         heard = inbound_message(form)
@@ -195,13 +198,20 @@ async def twilio_inbound(request: Request) -> Response:
         raise Refused(422, "Callback not understood", str(error)) from None
     runtime = runtime_of(request)
     if heard.opt_out:
-        async with runtime.database.transaction(()) as tx:
-            accounts = await store.accounts_of_address(tx, suppression_key(heard.sender), "sms")
-        evidence = f"{heard.reference}: {heard.body[:_QUOTED]}"
-        command = commands.OptOut(heard.sender, "sms", "reply", evidence)
-        await runtime.folder.obey(_opt_outs(runtime, accounts, command, f"twilio:{heard.reference}"))
+        cause, evidence = f"twilio:{heard.reference}", f"{heard.reference}: {heard.body[:_QUOTED]}"
+        if not (accounts := await _having(runtime, heard.sender)):
+            async with runtime.store.transaction(()) as unit:
+                await store.refuse(unit, heard.sender, Said(cause, evidence))
+            # Whose number became known while it was written did not hear of it.
+            accounts = await _having(runtime, heard.sender)
+        await runtime.folder.obey(_opt_outs(runtime, accounts, commands.OptOut(heard.sender, "sms", "reply", evidence), cause))
     metrics.CALLBACKS.labels("twilio", "applied").inc()
     return Response(_NO_ANSWER, media_type="text/xml")
+
+
+async def _having(runtime: Runtime, number: str) -> list[tuple[str, str]]:
+    async with runtime.database.transaction(()) as tx:
+        return await store.accounts_of_address(tx, suppression_key(number), "sms")
 
 
 async def _from_twilio(request: Request) -> tuple[str, dict[str, str]]:

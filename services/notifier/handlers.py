@@ -28,7 +28,9 @@ def account_registered(gate: Gate, event: account_pb2.AccountRegistered, ctx: Co
     contacts = contact_points(gate, event)
     who = {"name": event.name, "locale": event.locale or "en", "zone": event.zone}
     draft = _changed(gate, replace(gate, contact_version=event.version, contacts=contacts, **who), ctx)
-    draft.rows += [AddressRow(suppression_key(c.address), c.channel) for c in contacts if c not in gate.contacts]
+    added = [contact for contact in contacts if contact not in gate.contacts]
+    draft.rows += [AddressRow(suppression_key(contact.address), contact.channel) for contact in added]
+    _heard_before(draft, added)
     return draft.decision()
 
 
@@ -160,7 +162,8 @@ def set_contact_point(gate: Gate, event: commands.SetContactPoint, ctx: Context)
         raise Refused(409, "Too many contact points", f"the account has {len(others)} contact points; {_MOST_CONTACTS} are the most")
     draft = _changed(gate, replace(gate, contacts=(contact, *others)), ctx)
     draft.rows += [AddressRow(key, event.channel), ConsentRow(ctx.now, key, event.channel, True, event.basis, event.evidence)]
-    answer = {"channel": event.channel, "address": event.address, "basis": event.basis, "suppressed": gate.suppression(key)}
+    _heard_before(draft, [contact])
+    answer = {"channel": event.channel, "address": event.address, "basis": event.basis, "suppressed": draft.gate.suppression(key)}
     return draft.decision(answer)
 
 
@@ -174,6 +177,17 @@ def opt_out(gate: Gate, event: commands.OptOut, ctx: Context) -> Gated:
         draft.rows.append(ConsentRow(ctx.now, key, event.channel, False, event.basis, event.evidence))
     draft.close(StopTold(ctx.cause, "opt_out", event.basis, fence.OWN), key)
     return draft.decision(answer)
+
+
+def _heard_before(draft: Draft, contacts: list[Contact]) -> None:
+    """Who asked us to stop before any account had the number is heard with the one that has it now, once: a later consent stands."""
+    for contact in contacts:
+        said = draft.standing.refused.get(contact.address)
+        if said is None or (heard := marks.add(draft.gate.marks, "heard", said.cause, draft.now)) is draft.gate.marks:
+            continue
+        draft.gate = replace(draft.gate, marks=heard)
+        sending.suppress(draft, contact.address, "opted_out")
+        draft.rows.append(ConsentRow(draft.now, suppression_key(contact.address), contact.channel, False, "reply", said.evidence))
 
 
 def opt_in(gate: Gate, event: commands.OptIn, ctx: Context) -> Gated:

@@ -52,6 +52,9 @@ class NotifierSettings(KernelSettings):
     sms_rate: int = Field(default=20, ge=1, description="SMS claimed a second at most: about what the numbers carry")
     call_seconds: float = Field(default=30.0, ge=1, le=300, description="how long one request to a provider may take, 1 to 300")
     start_by_seconds: float = Field(default=3.0, gt=0, le=4, description="how long after its claim a call may start, up to 4")
+    clock_skew_seconds: float = Field(
+        default=10.0, ge=1, le=3_600, description="how far the clocks of two instances may be apart, 1 to 3600: leases last so much longer"
+    )
     find_after: tuple[int, ...] = Field(default=FIND_AFTER, description="seconds until an unknown call is looked for, such as [60, 300]")
 
     @property

@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from paycue.bus.directory import Creditor, creditors
+from paycue.bus.directory import Creditor, pinned
 from paycue.bus.store import References, Unit
 from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Connection
-from services.notifier.domain.gate import Gate, Standing
+from services.notifier.domain.gate import Gate, Said, Standing
 from services.notifier.domain.rows import AddressRow, ConsentRow, MessageRow, OverdueStopRow, ReportRow
 from services.notifier.settings import NotifierSettings
 
 SCHEMA = "notifier"
-_MARGIN_SECONDS = 10.0
+_REFUSED = "refused:sms"
+"""The entry beside the directory's own that holds them: read with the creditors, it costs no statement of its own."""
+_MOST_REFUSED = 10_000
 
 STORE = AccountStore(
     SCHEMA,
@@ -46,19 +49,36 @@ def references(settings: NotifierSettings) -> References:
 
     async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
         # Pinned: whoever suspends a creditor waits for the claims that knew nothing of it, and later ones wait for the suspension.
-        known = await creditors(unit, tenants, pinned=True)
-        return {tenant: _of(installation, known[tenant]) if tenant in known else installation for tenant in tenants}
+        known, refused = await pinned(unit, tenants, _REFUSED)
+        here = msgspec.structs.replace(installation, refused=_said(refused)) if refused else installation
+        return {tenant: _of(here, known[tenant]) if tenant in known else here for tenant in tenants}
 
     return of
+
+
+@lru_cache(maxsize=4)
+def _said(doc: bytes) -> dict[str, Said]:
+    return msgspec.msgpack.decode(doc, type=dict[str, Said])
+
+
+async def refuse(unit: Unit, number: str, said: Said) -> None:
+    """Keep that a number asked us to stop that no account has. Whoever folds meanwhile is waited for, and knows of it afterwards."""
+    # Of two who change it at the same time the later one reads what the earlier one wrote.
+    await unit.write_entry(f"{_REFUSED}:changing", b"")
+    doc = (await unit.entries([_REFUSED])).get(_REFUSED)
+    known = {**(_said(doc) if doc else {}), number: said}
+    newest = list(known.items())[-_MOST_REFUSED:]
+    await unit.write_entry(_REFUSED, msgspec.msgpack.encode(dict(newest)))
 
 
 def lease_seconds(settings: NotifierSettings) -> float:
     """How long after a claim its outcome may still come from whoever claimed it, and its message still arrive.
 
     A call starts within `start_by_seconds`. Then either all goes well up to a mail's final dot, which is answered within
-    `smtp_final_reply_seconds`, or a broken connection (one request long) is followed by a new one (another).
+    `smtp_final_reply_seconds`, or a broken connection (one request long) is followed by a new one (another). Whoever asks may have
+    another clock than who claimed.
     """
-    return settings.start_by_seconds + max(2 * settings.call_seconds, settings.smtp_final_reply_seconds) + _MARGIN_SECONDS
+    return settings.start_by_seconds + max(2 * settings.call_seconds, settings.smtp_final_reply_seconds) + settings.clock_skew_seconds
 
 
 def _of(installation: Standing, creditor: Creditor) -> Standing:

@@ -222,8 +222,10 @@ def _state_events(before: Account, after: Account, ctx: Context, stop_id: str = 
 def _reminder_due(contact: Contact, moment: Moment) -> reminder_pb2.ReminderDue:
     policy, carrier = moment.standing.policy, contact.carrier
     name, version = (policy.name, policy.version) if policy else ("", 0)
+    # Whoever asks for a reminder now takes its hour upon them.
+    hours = ("", "", False) if policy is None or contact.manual else (*policy.hours, policy.days == "working")
     due = reminder_pb2.ReminderDue()
-    due.CopyFrom(_alike(moment.tenant, name, version, carrier.stage, carrier.channels, contact.planned_on, contact.valid_until))
+    due.CopyFrom(_alike(moment.tenant, name, version, hours, carrier.stage, carrier.channels, contact.planned_on, contact.valid_until))
     due.account_id, due.reminder_id, due.manual = moment.account_id, contact.reminder_id, contact.manual
     for each in contact.covered:
         _add_item(due, each)
@@ -232,13 +234,23 @@ def _reminder_due(contact: Contact, moment: Moment) -> reminder_pb2.ReminderDue:
 
 @lru_cache(maxsize=1024)
 def _alike(
-    tenant: str, policy: str, version: int, stage: str, channels: tuple[str, ...], planned_on: date, valid_until: datetime
+    tenant: str,
+    policy: str,
+    version: int,
+    hours: tuple[str, str, bool],
+    stage: str,
+    channels: tuple[str, ...],
+    planned_on: date,
+    valid_until: datetime,
 ) -> reminder_pb2.ReminderDue:
     """What the reminders of one step and day have in common: copied at a third of the price of making it."""
     return reminder_pb2.ReminderDue(
         tenant_id=tenant,
         policy=policy,
         policy_version=version,
+        window_from=hours[0],
+        window_to=hours[1],
+        working_days=hours[2],
         stage=_STAGES[stage],
         channels=[_CHANNELS[channel] for channel in channels],
         planned_on=planned_on.isoformat(),

@@ -165,7 +165,9 @@ class Book:
         addresses = (f"{account}@debtors.example", f"+120255501{len(self.debtors):02}")
         debtor = Debtor(tenant, account, chance.one_of(ZONES), addresses if chance.happens(0.8) else addresses[:1])
         self.debtors.append(debtor)
-        self._tell(self.start + timedelta(seconds=chance.between(1, 60)), self._account(debtor))
+        # Sometimes decisions are taken before anybody knows where the debtor lives.
+        late = timedelta(days=chance.between(0, self.days / 3)) if chance.happens(0.1) else timedelta()
+        self._tell(self.start + timedelta(seconds=chance.between(1, 60)) + late, self._account(debtor))
         for _ in range(chance.whole(1, max(3, self.days // 10))):
             self._bill(debtor, policy)
         self._wishes(debtor, policy)

@@ -33,6 +33,8 @@ from tests.simulation.providers import FakeChannel, Provider
 from tests.simulation.trace import Trace
 
 PARTITIONS = 2
+APART = 300.0
+"""Seconds: how far the clocks of two processes of one service may be apart, and as far the clocks of two services on the whole."""
 _SETTINGS = {
     "database_url": "postgresql://nobody@nowhere/none",
     "kafka": "nowhere:9092",
@@ -47,6 +49,7 @@ _OF_THE_NOTIFIER = {
     "twilio_from": "+12025550199",
     "smtp_final_reply_seconds": 60.0,
     "call_seconds": 30.0,
+    "clock_skew_seconds": APART,
 }
 
 
@@ -77,6 +80,7 @@ class House:
 
     def __init__(self, service: Service, settings: Any, skew: timedelta) -> None:
         self.service, self.settings, self.skew, self.name = service, settings, skew, service.name
+        """Of its clocks on the whole; each process's differs from it."""
         self.tables = Tables()
         self.workers: list[Worker] = []
         self.folded = set[bytes]()
@@ -98,6 +102,15 @@ class House:
     def working(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.at_work]
 
+    def first_timer(self) -> datetime | None:
+        """When, in true time, its first timer is due by the clock of whoever owns its lane; where nobody does, by the fastest one."""
+        due = [(at, lane) for lane in range(PARTITIONS) if (at := self.tables.earliest([lane])) is not None]
+        return min((at - self._skew_on(lane) for at, lane in due), default=None)
+
+    def _skew_on(self, lane: int) -> timedelta:
+        owners = [worker for worker in self.working if worker.runtime is not None and lane in worker.runtime.lanes()]
+        return max((worker.clock.skew for worker in owners or self.working), default=self.skew)
+
 
 class Estate:
     """Everything of one simulation that is not a test of it."""
@@ -112,6 +125,8 @@ class Estate:
         """Every record in the order it was appended, with its place in the trace."""
         self.beaten: dict[TopicPartition, float] = {}
         """When, of the loop's clock, a stop feed of ours last carried a beat."""
+        self.replayed = ""
+        """Which topics were read from the start: those of ERPs, or everything."""
         self._drains = set[asyncio.Task[None]]()
         self.houses = {service.name: self._house(service) for service in discover()}
 
@@ -125,7 +140,7 @@ class Estate:
             changed["outbound"] = lambda runtime: Sender(runtime, lambda _: {n: FakeChannel(p) for n, p in self.providers.items()})
         if service.name == "scheduler":
             changed["references"] = lambda settings: self._standings()
-        skew = timedelta(seconds=self.chance.between(-300, 300) if self.chance.happens(0.7) else 0)
+        skew = timedelta(seconds=self.chance.between(-APART / 2, APART / 2) if self.chance.happens(0.7) else 0)
         house = House(msgspec.structs.replace(service, **changed), service.settings(**told), skew)
         house.tables.watchers.append(lambda changes: self._committed(house, changes))
         return house
@@ -146,11 +161,16 @@ class Estate:
         """One more process of a service."""
         house = self.houses[name]
         house.started += 1
-        worker = Worker(house, house.started, SkewedClock(self.shared, house.skew), self)
+        apart = timedelta(seconds=self.chance.between(-APART / 2, APART / 2) if house.skew else 0)
+        worker = Worker(house, house.started, SkewedClock(self.shared, house.skew + apart), self)
         house.workers.append(worker)
         self.trace.add("start", worker.name)
         worker.process.start(self._watched(worker))
         return worker
+
+    def skew_of(self, process: Process | None) -> timedelta:
+        """How far the clock of a running process is ahead of the truth."""
+        return next(w.clock.skew for house in self.houses.values() for w in house.workers if w.process is process)
 
     async def _watched(self, worker: Worker) -> None:
         """The orchestrator: what cannot start, or gives up, is killed, and `heal` starts another."""

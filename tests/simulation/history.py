@@ -4,7 +4,7 @@ Places are those of the trace: of two things the later one has the higher place.
 """
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from paycue.bus.directory import Creditor
 from paycue.bus.envelope import Envelope, Record, decode
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2, stop_pb2
 from paycue.testing.memory_tables import GONE, Changes
+from paycue.testing.virtual_loop import process
 from services.notifier.domain.gate import Gate, Line
 from tests.simulation.estate import Estate
 
@@ -33,7 +34,8 @@ class Claim(msgspec.Struct, frozen=True):
     recipient: str
     lines: tuple[Line, ...]
     claimed_at: datetime
-    """By the notifier's clock."""
+    """By the clock of the process that claimed it, which is ahead of the truth by `skew`."""
+    skew: timedelta
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -48,7 +50,7 @@ class Receipt(msgspec.Struct, frozen=True):
     invoice_ids: tuple[str, ...]
     in_flight: tuple[str, ...]
     none_after: datetime
-    """By the notifier's clock: no call claimed before the stop starts later."""
+    """By the clock that the calls in flight were claimed with: none of them starts later."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -99,6 +101,7 @@ class History:
                         message.recipient,
                         message.covered,
                         message.claimed_at or _NEVER,
+                        self._estate.skew_of(process()),
                     )
                     self.claims[message.call_id] = Claim(self._estate.trace.place, key, *told)
 

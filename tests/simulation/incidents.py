@@ -22,7 +22,7 @@ def arm(estate: Estate, chance: Chance) -> None:
     if not house.working:
         return
     worker = chance.one_of(house.working)
-    kind = chance.one_of((_killed, _killed, _killed, _frozen, _frozen, _doubled, _drained, _out_of_order, _deaf, _forgotten))
+    kind = chance.one_of((_killed, _killed, _killed, _frozen, _frozen, _doubled, _drained, _out_of_order, _deaf, _forgotten, _reset))
     kind(estate, chance, house, worker)
 
 
@@ -32,7 +32,7 @@ def _killed(estate: Estate, chance: Chance, house: House, worker: Worker) -> Non
 
     def strike() -> None:
         estate.kill(worker)
-        _closed(estate, house, back_after)
+        closed(estate, house, back_after)
 
     _at_a_step(worker, chance, strike)
 
@@ -65,7 +65,7 @@ def _out_of_order(estate: Estate, chance: Chance, house: House, worker: Worker) 
         estate.kill(one)
     house.down_until = estate.shared.now() + timedelta(hours=chance.between(0.1, 40))
     # Long enough for whoever listens to it to notice.
-    _closed(estate, house, 35.0)
+    closed(estate, house, 35.0)
     estate.trace.add("outage", f"{house.name} until {house.down_until:%d %H:%M}")
 
 
@@ -80,17 +80,33 @@ def _deaf(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
 
 def _forgotten(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
     """Years later: inboxes are pruned, and a service reads the topics of ERPs, which are kept for ever, once more from the start."""
-    for one in estate.houses.values():
-        one.tables.tables["inbox"].clear()
+    if estate.replayed != "everything":
+        for one in estate.houses.values():
+            one.tables.tables["inbox"].clear()
+        _from_the_start(estate, house, "erp.")
+
+
+def _reset(estate: Estate, chance: Chance, house: House, worker: Worker) -> None:
+    """An operator sets all groups of a service back to the start of their topics, our own too, while inboxes remember what they hold.
+
+    Not years later, when an ERP's facts were answered anew: what our own topics held of them before is gone by then.
+    """
+    if estate.replayed != "erp.":
+        _from_the_start(estate, house, "")
+
+
+def _from_the_start(estate: Estate, house: House, topics: str) -> None:
     for (group, topic, partition), done in list(estate.bus.offsets.items()):
-        if done and group.partition(".")[0] == house.name and topic.startswith("erp."):
+        if done and group.partition(".")[0] == house.name and topic.startswith(topics):
             estate.bus.offsets[group, topic, partition] = 0
-    estate.trace.add("forgotten", f"{house.name} reads from the start")
+    estate.replayed = topics or "everything"
+    estate.trace.add("replayed", f"{house.name} reads {estate.replayed} from the start")
     for one_worker in list(house.workers):
         estate.kill(one_worker)
 
 
-def _closed(estate: Estate, house: House, seconds: float) -> None:
+def closed(estate: Estate, house: House, seconds: float) -> None:
+    """A service stays down for so long."""
     house.closed += 1
 
     def opened() -> None:

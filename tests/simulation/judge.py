@@ -41,7 +41,6 @@ class Judge:
             for action in book.actions
             if isinstance(action.what, Asked) and isinstance(action.what.command, OptOut)
         }
-        self._skew = estate.houses["notifier"].skew
         for provider in estate.providers.values():
             provider.lookers.append(self._heard_of_late)
         self.obeyed: list[Asked] = []
@@ -67,7 +66,7 @@ class Judge:
         claim = self.history.claims.get(call.call_id)
         if claim is None:
             return self.trace.violated("I2 once", f"{call.call_id} left before its claim was committed")
-        late = self.estate.shared.now() + self._skew - claim.claimed_at - START_BY
+        late = self.estate.shared.now() + claim.skew - claim.claimed_at - START_BY
         if late > timedelta():
             self.trace.violated("I1 stop fence", f"{call.call_id} left {late} after its claim was over")
         if self.history.suspended(claim.key[0], claim.place):
@@ -90,7 +89,7 @@ class Judge:
             if receipt.key != claim.key:
                 continue
             if message.call.call_id in receipt.in_flight:
-                if message.left + self._skew > receipt.none_after:
+                if message.left + claim.skew > receipt.none_after:
                     self.trace.violated(
                         "I1 stop fence", f"{claim.call_id} left after {receipt.none_after}, which {receipt.stop_id} ruled out"
                     )

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from tests.simulation.crash_points import SERVICES, STOPS, broken
+from tests.simulation.crash_points import told as crashed
 from tests.simulation.simulation import Outcome, run
 
 REGRESSIONS = Path(__file__).with_name("regressions.txt")
@@ -27,11 +29,15 @@ class Proof(msgspec.Struct, frozen=True):
     failed: tuple[Outcome, ...]
     counts: dict[str, int]
     seconds: float
+    points: int
+    """Steps of a service that it was killed at in turn, in a story of its own each."""
+    struck: tuple[str, ...]
+    """What did not hold after some of them."""
 
     @property
     def good(self) -> bool:
-        """Whether every invariant held in every seed."""
-        return not self.failed
+        """Whether every invariant held in every seed and after every crash."""
+        return not self.failed and not self.struck
 
     def text(self) -> str:
         """The table that a proof ends with."""
@@ -42,6 +48,7 @@ class Proof(msgspec.Struct, frozen=True):
         rows = [("simulated seeds", f"{self.seeds:,} of {self.days} days"), ("failed seeds", f"{len(self.failed):,}")]
         rows += [(f"  {invariant}", f"{count:,}") for invariant, count in sorted(broken.items())]
         names = {"RECEIVED": "messages received", "record": "records", "commit": "commits", "kill": "kills", "freeze": "freezes"}
+        rows += [("crash points", f"{self.points:,}"), ("failed crash points", f"{len(self.struck):,}")]
         return rows + [(told, f"{self.counts.get(name, 0):,}") for name, told in names.items()]
 
 
@@ -79,7 +86,18 @@ def prove(seeds: int, days: int, first: int, progress: Callable[[str], None]) ->
         left = (time.monotonic() - began) / done * (len(todo) - done)
         progress(f"{done:,} of {len(todo):,} seeds, {len(failed)} failed, about {left / 60:.0f} minutes left")
     remember(failed)
-    return Proof(len(todo), days, tuple(failed), dict(counts), time.monotonic() - began)
+    points, struck = _strike(progress)
+    return Proof(len(todo), days, tuple(failed), dict(counts), time.monotonic() - began, points, struck)
+
+
+def _strike(progress: Callable[[str], None]) -> tuple[int, tuple[str, ...]]:
+    """Kill each service at each of its steps in each of the short stories."""
+    pairs = [(stop, service) for stop in STOPS for service in SERVICES]
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        found = list(pool.map(broken, *zip(*pairs, strict=True)))
+    points, struck = sum(steps for steps, _ in found), tuple(line for _, lines in found for line in lines)
+    progress("\n".join((*struck, f"{points:,} crash points, {len(struck)} failed")))
+    return points, struck
 
 
 def _spread(todo: Sequence[tuple[int, int]]) -> Iterator[list[Outcome]]:
@@ -93,11 +111,14 @@ def _chunk(todo: Sequence[tuple[int, int]]) -> list[Outcome]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`SEEDS=200 DAYS=30 SEED=0 TRACE=1`, each optional. Returns the exit status."""
-    told = {"SEEDS": "200", "DAYS": "30", "SEED": "0", "TRACE": ""} | dict(one.split("=", 1) for one in arguments)
-    if unknown := told.keys() - {"SEEDS", "DAYS", "SEED", "TRACE"}:
-        _say(f"{min(unknown)} is unknown; expected SEEDS, DAYS, SEED or TRACE")
+    """`SEEDS=200 DAYS=30 SEED=0 TRACE=1`, each optional, or `CRASH=payment:notifier:57` alone. Returns the exit status."""
+    told = {"SEEDS": "200", "DAYS": "30", "SEED": "0", "TRACE": "", "CRASH": ""} | dict(one.split("=", 1) for one in arguments)
+    if unknown := told.keys() - {"SEEDS", "DAYS", "SEED", "TRACE", "CRASH"}:
+        _say(f"{min(unknown)} is unknown; expected SEEDS, DAYS, SEED, TRACE or CRASH")
         return 2
+    if told["CRASH"]:
+        stop, service, at = told["CRASH"].split(":")
+        return 1 if crashed(stop, service, int(at), _say).trace.violations else 0
     days, first = int(told["DAYS"]), int(told["SEED"])
     if told["TRACE"]:
         outcome = run(first, days, _say)

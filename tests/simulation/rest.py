@@ -41,8 +41,8 @@ def _at_work(estate: Estate, house: House) -> str:
         return notes[0]
     if house.tables.tables["outbox"]:
         return "outbox"
-    due = house.tables.earliest() if house.service.loops else None
-    if due is not None and due <= estate.shared.now() + house.skew:
+    due = house.first_timer() if house.service.loops else None
+    if due is not None and due <= estate.shared.now():
         return f"a timer due at {due}"
     consumers = {group: topics_of(events) for group, events in house.service.consumers.items()}
     for group, topics in {**consumers, f"{house.name}.directory": (DIRECTORY,)}.items():

@@ -4,6 +4,7 @@ Business time flows while something is going on and jumps when all is at rest, s
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import partial
@@ -58,17 +59,20 @@ class Outcome(msgspec.Struct, frozen=True):
 class Simulation:
     """All that one seed decides."""
 
-    def __init__(self, seed: int, days: int, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, seed: int, days: int, tell: Callable[[str], None] | None = None, *, book: Callable[[Chance, int], Book] = Book
+    ) -> None:
         self.chance = Chance(seed)
         self.loop = VirtualLoop(self.chance.shuffle)
-        self.book = Book(self.chance, days)
+        self.book = book(self.chance, days)
         self.shared = SharedTime(self.book.start, self.loop)
         self.trace = Trace(self.shared.now, tell)
         self.estate = Estate(self.loop, self.shared, self.chance, self.trace)
         self.judge = Judge(self.book, self.estate, self.trace)
         for provider in self.estate.providers.values():
             provider.takers.append(self._taken)
-        self._acting, self._patient, self._fair = set[asyncio.Task[None]](), 0, False
+        self._acting, self._fair = set[asyncio.Task[None]](), False
+        self._patient = Counter[str]()
 
     async def run(self) -> None:
         """To the end of its days, and a while longer in fair weather."""
@@ -77,7 +81,7 @@ class Simulation:
         while not self.trace.violations and (at := self._next(left)) is not None:
             self.shared.move_to(at)
             if self.shared.now() < self.book.end:
-                incidents.arm(self.estate, self.chance)
+                self.trouble()
             else:
                 self._fair_weather()
             while left and left[0].at <= self.shared.now():
@@ -86,6 +90,10 @@ class Simulation:
             self.judge.after_a_burst()
         if not self.trace.violations:
             self.judge.at_the_end()
+
+    def trouble(self) -> None:
+        """Perhaps something is about to happen to one of the services."""
+        incidents.arm(self.estate, self.chance)
 
     def _taken(self, received: Received) -> None:
         """A provider may report on what it took, once or more often, soon or late."""
@@ -120,8 +128,8 @@ class Simulation:
         for house in self.estate.houses.values():
             if house.down_until is not None:
                 wanted.append(house.down_until)
-            elif house.service.loops and (due := house.tables.earliest()) is not None:
-                wanted.append(max(due - house.skew, self._earliest_look(house)))
+            elif house.service.loops and (due := house.first_timer()) is not None:
+                wanted.append(max(due, self._earliest_look(house)))
         now, end = self.shared.now(), self.book.end
         if now < end:
             return min([*wanted, end])
@@ -145,6 +153,9 @@ class Simulation:
             case Asked() as asked:
                 self._begin(self._insist(asked.service, lambda worker: self._obey(worker, asked)))
             case Published() as published:
+                if published.policy.version == 1:
+                    # Whoever begins has a policy first: what was settled before there was one has no steps to record.
+                    self.estate.policies[published.tenant] = published.policy
                 self._begin(self._insist("scheduler", lambda worker: self._put_in_force(worker, published)))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -194,12 +205,15 @@ class Simulation:
                     return
             await asyncio.sleep(1)
 
-    async def _until_up(self, house: House) -> None:
+    def _waiting_for_a_start(self) -> int:
         """Who waits for a service that is down for hours keeps nothing else from coming to rest."""
-        self._patient += 1
+        return sum(self._patient[house.name] for house in self.estate.houses.values() if house.down_until is not None)
+
+    async def _until_up(self, house: House) -> None:
+        self._patient[house.name] += 1
         while house.down_until is not None:
             await asyncio.sleep(1)
-        self._patient -= 1
+        self._patient[house.name] -= 1
 
     def _answered(self, service: str, task: asyncio.Task[str]) -> bool:
         """Whether the client need not ask again."""
@@ -237,7 +251,7 @@ class Simulation:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self.estate.heal()
-            acting = len(self._acting) - self._patient
+            acting = len(self._acting) - self._waiting_for_a_start()
             waiting = f"{acting} actions" if acting else rest.unrest(self.estate)
             if not waiting or self.trace.violations:
                 return
@@ -264,6 +278,13 @@ def _quiet(*_: object) -> structlog.typing.EventDict:
 def run(seed: int, days: int = 30, tell: Callable[[str], None] | None = None) -> Outcome:
     """Simulate a seed. `tell` hears its trace line by line."""
     simulation = Simulation(seed, days, tell)
+    play(simulation)
+    trace = simulation.trace
+    return Outcome(seed, days, trace.digest, tuple(trace.violations), dict(trace.counts))
+
+
+def play(simulation: Simulation) -> None:
+    """Run a simulation that nobody hears of but its trace."""
     structlog.configure(processors=[_quiet])
     try:
         with drawn_from(simulation.chance.id):
@@ -273,5 +294,3 @@ def run(seed: int, days: int = 30, tell: Callable[[str], None] | None = None) ->
                 simulation.close()
     finally:
         structlog.reset_defaults()
-    trace = simulation.trace
-    return Outcome(seed, days, trace.digest, tuple(trace.violations), dict(trace.counts))

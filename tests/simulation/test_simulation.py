@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.crash_points import broken, told
 from tests.simulation.prove import again, regressions, remember
 from tests.simulation.simulation import run
 
@@ -50,3 +51,20 @@ def test_a_seed_is_the_same_in_every_process(seed: int) -> None:
 
 def test_two_seeds_are_two_months() -> None:
     assert run(1, 3).digest != run(2, 3).digest
+
+
+def test_in_the_short_story_a_call_is_under_way_when_its_stop_comes() -> None:
+    story = told("payment", "notifier", 0)
+    (receipt,) = story.judge.history.receipts.values()
+    (call,) = story.judge.history.claims.values()
+    assert call.place < receipt.effective
+    assert story.trace.counts["RECEIVED"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stop", "service"), [("payment", "notifier"), ("opt_out", "notifier"), ("request", "payments"), ("pause", "scheduler")]
+)
+def test_every_invariant_holds_wherever_a_service_is_killed(stop: str, service: str) -> None:
+    points, failed = broken(stop, service)
+    assert points > 50
+    assert not failed, "\n".join(failed)

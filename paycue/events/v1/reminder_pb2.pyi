@@ -29,7 +29,7 @@ class ReminderItem(_message.Message):
     def __init__(self, invoice_id: _Optional[str] = ..., currency: _Optional[str] = ..., open_minor: _Optional[int] = ..., balance_version: _Optional[int] = ..., issued_on: _Optional[str] = ..., due_on: _Optional[str] = ..., step: _Optional[str] = ...) -> None: ...
 
 class ReminderDue(_message.Message):
-    __slots__ = ("tenant_id", "account_id", "reminder_id", "policy", "policy_version", "stage", "channels", "items", "planned_on", "valid_until", "manual")
+    __slots__ = ("tenant_id", "account_id", "reminder_id", "policy", "policy_version", "stage", "channels", "items", "planned_on", "valid_until", "manual", "window_from", "window_to", "working_days")
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     REMINDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,9 @@ class ReminderDue(_message.Message):
     PLANNED_ON_FIELD_NUMBER: _ClassVar[int]
     VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
     MANUAL_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FROM_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_TO_FIELD_NUMBER: _ClassVar[int]
+    WORKING_DAYS_FIELD_NUMBER: _ClassVar[int]
     tenant_id: str
     account_id: str
     reminder_id: str
@@ -52,4 +55,7 @@ class ReminderDue(_message.Message):
     planned_on: str
     valid_until: _timestamp_pb2.Timestamp
     manual: bool
-    def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., reminder_id: _Optional[str] = ..., policy: _Optional[str] = ..., policy_version: _Optional[int] = ..., stage: _Optional[_Union[_common_pb2.Stage, str]] = ..., channels: _Optional[_Iterable[_Union[_common_pb2.Channel, str]]] = ..., items: _Optional[_Iterable[_Union[ReminderItem, _Mapping]]] = ..., planned_on: _Optional[str] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., manual: _Optional[bool] = ...) -> None: ...
+    window_from: str
+    window_to: str
+    working_days: bool
+    def __init__(self, tenant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., reminder_id: _Optional[str] = ..., policy: _Optional[str] = ..., policy_version: _Optional[int] = ..., stage: _Optional[_Union[_common_pb2.Stage, str]] = ..., channels: _Optional[_Iterable[_Union[_common_pb2.Channel, str]]] = ..., items: _Optional[_Iterable[_Union[ReminderItem, _Mapping]]] = ..., planned_on: _Optional[str] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., manual: _Optional[bool] = ..., window_from: _Optional[str] = ..., window_to: _Optional[str] = ..., working_days: _Optional[bool] = ...) -> None: ...

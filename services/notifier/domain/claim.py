@@ -15,6 +15,7 @@ from paycue.ids import derived_id
 from services.notifier.domain.addresses import suppression_key
 from services.notifier.domain.calls import Channel
 from services.notifier.domain.gate import Gate, Line, Message, Standing
+from services.notifier.domain.hours import opens_at
 from services.notifier.domain.rendering.facts import Stage
 from services.notifier.domain.stops import held, stopped
 
@@ -55,6 +56,8 @@ class Verdict(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...] = ()
     channel: str = ""
     recipient: str = ""
+    at: datetime | None = None
+    """When what it waits for comes, if that is known."""
 
 
 def judge(gate: Gate, message: Message, standing: Standing, now: datetime) -> Verdict:
@@ -72,6 +75,8 @@ def judge(gate: Gate, message: Message, standing: Standing, now: datetime) -> Ve
         return Verdict("wait", waits_for)
     if not channel:
         return Verdict("skip", unreached)
+    if message.hours is not None and (at := opens_at(message.hours, gate.zone or standing.zone, now)) > now:
+        return Verdict("wait", "outside_hours", at=at)
     return Verdict("go", lines=covered, channel=channel, recipient=recipient)
 
 

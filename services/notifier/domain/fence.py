@@ -57,14 +57,19 @@ def receipt_event(tenant: str, account: str, closure: Closure, now: datetime) ->
         accepted_at=closure.accepted_at,
         effective_at=now,
         calls_in_flight=closure.calls,
-        none_started_after=min(closure.not_after, now),
+        none_started_after=_started_by(closure, now),
     )
 
 
 def receipt_row(closure: Closure, now: datetime) -> Receipt:
     """The acknowledgement of a stop that this service took, as it answers with it."""
-    told, calls, started = closure.told, json.dumps(closure.calls), min(closure.not_after, now)
+    told, calls, started = closure.told, json.dumps(closure.calls), _started_by(closure, now)
     return Receipt(told.stop_id, told.kind, told.cause, json.dumps(told.invoice_ids), closure.accepted_at, now, calls, started)
+
+
+def _started_by(closure: Closure, now: datetime) -> datetime:
+    """Nothing starts after this. A call in flight is bound by the clock that claimed it, which need not be ours."""
+    return closure.not_after if closure.calls else min(closure.not_after, now)
 
 
 def _under_way(message: Message, now: datetime, standing: Standing) -> bool:

@@ -4,7 +4,7 @@ Stops, balances, contact points and open messages stand in one row, so that a cl
 It never holds a message's text: that is rendered from the claim.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Literal
 
 import msgspec
@@ -101,6 +101,15 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     due_on: date
 
 
+class Hours(msgspec.Struct, frozen=True, array_like=True):
+    """When a message may leave where the debtor lives; a `closes` of 00:00 is the end of the day."""
+
+    opens: time
+    closes: time
+    working_days: bool = False
+    """Not on Saturdays and Sundays."""
+
+
 class Message(msgspec.Struct, frozen=True, array_like=True):
     """A reminder that has not come to an end. `at` is when it next wants attention; `attempt` grows with every claim."""
 
@@ -129,6 +138,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     claimed_at: datetime | None = None
     covered: tuple[Line, ...] = ()
     """What the claim covers, with the amounts of the claim."""
+    hours: Hours | None = None
+    """None: any hour until `valid_until`."""
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -178,6 +189,13 @@ class Gate(msgspec.Struct, frozen=True):
         return Suppression(address, "opted_out") in self.suppressed
 
 
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """What a debtor said before anybody knew whose number it was."""
+
+    cause: str
+    evidence: str
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What handlers know besides the account: the creditor, the channels this installation has, and how long things may take."""
 
@@ -195,3 +213,5 @@ class Standing(msgspec.Struct, frozen=True):
     """After a claim this old without an outcome, its owner is dead and the call unknown; what has not arrived by then will not."""
     find_after: tuple[int, ...] = (60, 300, 900, 3600, 21600, 86400)
     """Seconds after a call became unknown at which its provider is asked."""
+    refused: dict[str, Said] = {}
+    """Phone numbers that asked us to stop when no account had them."""

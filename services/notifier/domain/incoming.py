@@ -1,13 +1,13 @@
 """Events of other services turned into the notifier's own structs. It decides nothing."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paycue.events.v1 import account_pb2, common_pb2, reminder_pb2
 from services.notifier.domain.addresses import normalise_email, normalise_phone
-from services.notifier.domain.gate import Contact, Gate, Line, Message
+from services.notifier.domain.gate import Contact, Gate, Hours, Line, Message
 
 CHANNELS = {common_pb2.CHANNEL_EMAIL: "email", common_pb2.CHANNEL_SMS: "sms"}
 _STAGES = {number: name.removeprefix("STAGE_").lower() for name, number in common_pb2.Stage.items() if number}
@@ -43,7 +43,13 @@ def message_of(event: reminder_pb2.ReminderDue, now: datetime) -> Message:
         planned_on=date.fromisoformat(event.planned_on),
         valid_until=_instant(event.valid_until.seconds, event.valid_until.nanos),
         at=now,
+        hours=_hours(event.window_from, event.window_to, event.working_days) if event.window_from else None,
     )
+
+
+@lru_cache(maxsize=1024)
+def _hours(opens: str, closes: str, working_days: bool) -> Hours:
+    return Hours(time.fromisoformat(opens), time.fromisoformat(closes), working_days)
 
 
 @lru_cache(maxsize=1024)

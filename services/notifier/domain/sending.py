@@ -64,6 +64,8 @@ def reconsider(draft: Draft) -> None:
             _end_unsent(draft, message, verdict)
         elif verdict.what == "go" and message.waiting:
             draft.put(replace(message, at=draft.now, waiting=False))
+        elif verdict.at is not None and message.waiting:
+            draft.put(_waiting(message, verdict), verdict.reason)
 
 
 def finished(draft: Draft, event: CallFinished) -> None:
@@ -127,7 +129,7 @@ def resend(draft: Draft, message: Message, reason: str) -> None:
     """A person takes it upon them that an unknown message may arrive twice."""
     draft.note(message, "resend", reason)
     valid_until = max(message.valid_until, draft.now + RESEND_WITHIN)
-    draft.put(replace(_again(message, draft.now), valid_until=valid_until), "resend")
+    draft.put(replace(_again(message, draft.now), valid_until=valid_until, hours=None), "resend")
 
 
 def suppress(draft: Draft, address: str, why: str) -> None:
@@ -152,9 +154,13 @@ def _try(draft: Draft, message: Message) -> None:
         draft.put(taken)
         draft.calls.append(send)
     elif verdict.what == "wait":
-        draft.put(replace(message, at=message.valid_until, waiting=True), verdict.reason)
+        draft.put(_waiting(message, verdict), verdict.reason)
     else:
         _end_unsent(draft, message, verdict)
+
+
+def _waiting(message: Message, verdict: Verdict) -> Message:
+    return replace(message, at=min(verdict.at or message.valid_until, message.valid_until), waiting=True)
 
 
 def _unheard(verdict: Verdict) -> Verdict:

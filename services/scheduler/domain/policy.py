@@ -59,6 +59,11 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
         """What carries: the higher stage, then what stands later in the policy."""
         return {step.when: (STAGES.index(step.stage), place) for place, step in enumerate(self.steps)}
 
+    @cached_property
+    def hours(self) -> tuple[str, str]:
+        """The window as events tell it, such as 08:00 and 18:00."""
+        return f"{self.window_from:%H:%M}", f"{self.window_to:%H:%M}"
+
     def highest(self, names: set[str]) -> Step | None:
         """The step of highest rank among `names`; names of another version's steps count nothing."""
         known = names & self.by_name.keys()

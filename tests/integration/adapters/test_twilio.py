@@ -180,3 +180,15 @@ def test_a_malformed_status_callback_is_refused(params: dict[str, str]) -> None:
 def test_an_answer_is_read_with_whether_it_asks_us_to_stop(fields: dict[str, str], opt_out: bool) -> None:
     params = {"MessageSid": "SM2", "From": "+12025550123", "To": "+12025550199"} | fields
     assert inbound_message(params) == InboundMessage("SM2", "+12025550123", "+12025550199", fields["Body"], opt_out)
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        *((said, "queued") for said in ("accepted", "scheduled", "queued", "sending")),
+        *(("sent", "sent"), ("delivered", "delivered"), ("read", "delivered")),
+        *(("undelivered", "undelivered"), ("failed", "failed"), ("canceled", "failed")),
+    ],
+)
+def test_each_status_that_twilio_documents_has_its_meaning(said: str, means: str) -> None:
+    assert delivery_report("call-1", {"MessageSid": "SM1", "MessageStatus": said}).status == means

@@ -110,6 +110,36 @@ async def test_a_lock_that_is_not_given_in_time_is_transient(till: Till) -> None
     assert await till.numbers() == ("1", "3")
 
 
+async def test_what_a_batch_claims_is_as_old_as_the_wait_for_its_accounts(till: Till) -> None:
+    await till.fold(till.record("1"))
+    began = asyncio.get_running_loop().time()
+    async with till.database.transaction(["acme"]) as tx:
+        await tx.execute("select 1 from till.account for update")
+        waiting = asyncio.ensure_future(till.fold(till.record("2")))
+        await asyncio.sleep(0.4)
+    await waiting
+    assert till.batches[-1].began - began < 0.3
+
+
+async def test_a_lane_is_folded_by_one_process_at_a_time(till: Till) -> None:
+    await till.fold(till.record("1"))
+    async with till.database.transaction(["acme"]) as tx:
+        await tx.execute("select 1 from till.lane for update")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await till.fold(till.record("2", "b"))
+
+
+async def test_nobody_hears_of_a_batch_that_was_rolled_back(till: Till) -> None:
+    async def changes_its_mind() -> None:
+        async with till.folder.transaction(["acme"]) as folding:
+            await folding.fold([Input("acme", "a", Ring("1"), "ring-1", till.clock.now(), command=True)])
+            raise RuntimeError("changed its mind")
+
+    with pytest.raises(RuntimeError, match="changed its mind"):
+        await changes_its_mind()
+    assert (till.batches, await till.rows("select 1 from till.account")) == ([], [])
+
+
 async def test_a_pool_whose_connections_the_server_closed_is_filled_anew(till: Till) -> None:
     async with till.database.connection(), till.database.connection(), till.database.connection():
         pass

@@ -54,6 +54,22 @@ async def test_a_stop_by_sms_holds_for_every_account_that_has_the_number(notifie
     assert [row["basis"] for row in await notifier.rows("select basis from notifier.consent")] == ["reply", "reply"]
 
 
+async def test_a_stop_by_sms_from_a_number_that_nobody_has_holds_for_the_account_that_has_it_later(
+    notifier: Notifier, inbox: LocalInbox
+) -> None:
+    for body in ("STOP", "Stop please!"):
+        assert await inbox.twilio.reply(public(notifier, INBOUND), sender=PHONE, to=PUBLIC_NUMBER, body=body) == 200
+    assert await inbox.twilio.reply(public(notifier, INBOUND), sender="+12025550177", to=PUBLIC_NUMBER, body="STOP") == 200
+    inbox.twilio.opted_out.clear()
+    await notifier.publish(due(channels=(SMS,)))
+    await notifier.publish(account(PHONE))
+    assert (await notifier.story())["reason"] == "opted_out"
+    assert inbox.count == 0
+    (consent,) = await notifier.rows("select basis, granted, evidence from notifier.consent")
+    assert (consent["basis"], consent["granted"]) == ("reply", False)
+    assert "please" in consent["evidence"]
+
+
 async def test_another_answer_stops_nothing(notifier: Notifier, inbox: LocalInbox) -> None:
     await notifier.publish(account(PHONE))
     assert await inbox.twilio.reply(public(notifier, INBOUND), sender=PHONE, to=PUBLIC_NUMBER, body="I paid yesterday") == 200

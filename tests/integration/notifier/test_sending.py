@@ -2,11 +2,16 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from paycue.bus.batch import Input
 from paycue.events.v1.message_pb2 import ReminderExpired, ReminderFailed, ReminderSent, ReminderSkipped, ReminderUnknown
 from paycue.local.inbox import LocalInbox, SmtpFault, TwilioFault
+from services.notifier.domain.calls import Found, ProviderCall
+from services.notifier.loops import Sender
 from tests.integration.notifier.conftest import Notifier
 from tests.unit.notifier.story import EMAIL, MAIL, PHONE, SMS, account, applied, balance, due, item, money
 
@@ -159,3 +164,32 @@ async def test_more_messages_than_a_second_of_the_channel_all_leave(notifier: No
     await notifier.publish(*people)
     await notifier.publish(*reminders)
     assert inbox.count == 30
+
+
+async def test_a_lookup_that_fails_in_a_way_nobody_knows_proves_nothing(notifier: Notifier, inbox: LocalInbox, monkeypatch: Any) -> None:
+    async def failing(call: ProviderCall) -> Found:
+        raise RuntimeError("nobody knows what this is")
+
+    inbox.fail(SmtpFault("accepted"))
+    await notifier.publish(account(MAIL), due())
+    sender = notifier.runtime.outbound
+    assert isinstance(sender, Sender)
+    monkeypatch.setattr(sender._channels["email"], "find", failing)
+    await notifier.later(3600)
+    assert ((await notifier.story())["status"], inbox.count) == ("unknown", 1)
+
+
+async def test_an_outcome_that_the_database_does_not_take_at_once_is_recorded_later(
+    notifier: Notifier, inbox: LocalInbox, monkeypatch: Any
+) -> None:
+    obey, failed = notifier.runtime.folder.obey, list[int]()
+
+    async def failing_once(inputs: Sequence[Input]) -> list[Any]:
+        if not failed:
+            failed.append(len(inputs))
+            raise ConnectionResetError("the connection was lost")
+        return await obey(inputs)
+
+    monkeypatch.setattr(notifier.runtime.folder, "obey", failing_once)
+    await notifier.publish(account(MAIL), due())
+    assert (failed, (await notifier.story())["status"], inbox.count) == ([1], "sent", 1)

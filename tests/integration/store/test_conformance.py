@@ -416,7 +416,7 @@ async def test_a_pinned_entry_is_not_changed_until_the_transaction_ends_and_one_
         await unit.write_entry("creditor:beta", b"b")
 
     async def pin(unit: Unit) -> None:
-        assert await unit.pinned(["creditor:acme", "creditor:none"]) == {"creditor:acme": b"a"}
+        assert await unit.pinned(["creditor:acme", "creditor:none"]) == {"creditor:acme": b"a", "creditor:none": None}
 
     async def write() -> None:
         async with stores.other.transaction(BOTH) as unit:

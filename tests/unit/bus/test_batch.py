@@ -188,3 +188,19 @@ def test_a_timer_that_a_batch_makes_due_fires_once_all_of_the_batch_is_known_and
     made.fold(overdue(made, {0, 2}))
     assert numbers(made) == {"a": ("1", "2", "fired"), "b": ("1",)}
     assert overdue(made, ()) == []
+
+
+def test_the_timer_of_an_account_that_is_parked_does_not_fire() -> None:
+    made = batch("a")
+    made.fold([event("a", "poison"), Input("acme", "a", TimerFired(), "timer", AT)])
+    assert [outcome for _, outcome in made.outcomes] == ["buried", "parked"]
+
+
+@pytest.mark.parametrize("named", [("acme", "b"), ("beta", "a")])
+def test_an_event_for_any_other_account_is_poison(named: tuple[str, str]) -> None:
+    def elsewhere(state: Seen, event: InvoiceIssued, ctx: Context) -> Decision[Seen]:
+        return Decision(state, events=(AccountState(tenant_id=named[0], account_id=named[1]),))
+
+    made = Batch(AT, {("acme", "a"): Loaded(0, False, Seen())}, {}, {InvoiceIssued: elsewhere})
+    made.fold([event("a", "1")])
+    assert (made.events, len(made.poison)) == ([], 1)

@@ -1,12 +1,13 @@
 """A message's way out: once, to somebody who may be written to, and to an end that is told."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from paycue.decision import Refused, TimerFired
+from paycue.events.v1 import account_pb2, reminder_pb2
 from services.notifier.domain.commands import CallFound, OptIn, OptOut, Resend, SetContactPoint
 from services.notifier.domain.gate import EVERYTHING
 from services.notifier.domain.rows import ConsentRow, MessageRow, ReportRow
@@ -355,3 +356,48 @@ def test_the_gate_stays_small() -> None:
         story.tell(balance(f"i{n}", 0, 2, cause=f"p{n}"))
         story.tell(balance(f"i{n}", 500, 1, cause=f"q{n}"))
     assert len(msgspec.msgpack.encode(story.gate)) < 2_000
+
+
+def due_within(opens: str, closes: str, *, working_days: bool = False, key: str = "r1") -> reminder_pb2.ReminderDue:
+    told = due(key=key, until=timedelta(days=4))
+    told.window_from, told.window_to, told.working_days = opens, closes, working_days
+    return told
+
+
+def in_zone(name: str, version: int = 1) -> account_pb2.AccountRegistered:
+    told = account(MAIL, version=version)
+    told.zone = name
+    return told
+
+
+def test_a_zone_that_is_known_only_after_the_decision_moves_the_message_into_the_debtors_hours() -> None:
+    story = Story([due_within("08:00", "18:00"), in_zone("America/New_York")]).timers()
+    assert (story.message().waiting, story.gate.next_action_at) == (True, NOW.replace(hour=13))
+    assert story.at(4 * 3600 - 1).sends() == []
+    assert story.at(4 * 3600).recipients() == [MAIL]
+
+
+def test_a_message_whose_debtor_turns_out_to_live_elsewhere_waits_for_the_hours_there() -> None:
+    story = Story([in_zone("America/New_York"), due_within("08:00", "18:00")]).timers()
+    story.tell(in_zone("America/Chicago", version=2))
+    assert story.timers().gate.next_action_at == NOW.replace(hour=14)
+    story.tell(in_zone("Europe/Vienna", version=3))
+    assert story.timers().recipients() == [MAIL]
+
+
+def test_a_message_whose_hours_do_not_come_before_it_expires_is_not_sent() -> None:
+    told = due(until=timedelta(hours=2))
+    told.window_from, told.window_to = "08:00", "18:00"
+    assert Story([in_zone("America/New_York"), told]).at(3 * 3600).outcomes() == ["expired too_late"]
+
+
+def test_on_a_weekend_where_the_debtor_lives_a_working_days_message_waits_for_monday() -> None:
+    story = Story([in_zone("Pacific/Auckland"), due_within("00:00", "00:00", working_days=True)])
+    story.now = datetime(2013, 3, 1, 12, tzinfo=UTC)  # A Saturday there already.
+    assert story.timers().gate.next_action_at == datetime(2013, 3, 3, 11, tzinfo=UTC)
+
+
+def test_whoever_has_an_unknown_message_sent_again_has_it_sent_at_any_hour() -> None:
+    story = Story([in_zone("UTC"), due_within("08:00", "09:05")]).timers().ended("unknown").at(900)
+    story.tell(Resend("r1", "the debtor says that nothing came"))
+    assert len(story.timers().sends()) == 2

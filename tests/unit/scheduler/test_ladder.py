@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from paycue.decision import TimerFired
 from tests.unit.scheduler.desk import balance, desk, dispute, issued
@@ -206,3 +207,31 @@ def test_a_timer_outside_the_window_only_plans_again(wait: str) -> None:
     assert d.wakes() in ("2013-01-25T09:00+00:00", "2013-01-26T09:00+00:00")
     assert d.state.next_action_at is not None
     assert d.state.next_action_at > d.now
+
+
+def test_steps_dated_after_the_creditor_took_its_accounts_back_are_recorded_and_never_sent() -> None:
+    d = desk()
+    d.standing = replace(d.standing, live_until=date(2013, 2, 8))
+    d.at("2013-01-01T00:00").fold(issued())
+    d.at("2013-04-01T00:00")
+    assert [items[0][1] for _, items in d.sent] == ["due-7d", "due", "due+7d"]
+    assert d.last()[-2:] == [("2013-02-16", "due+15d", "after_recall"), ("2013-03-03", "due+30d", "after_recall")]
+
+
+def test_steps_dated_before_the_invoice_are_not_sent_either_when_the_policy_comes_after_it() -> None:
+    d = desk()
+    whole, d.standing = d.standing, replace(d.standing, policy=None)
+    d.at("2013-01-28T00:00").fold(issued(issued_on="2013-01-28"))
+    d.standing = whole
+    d.at("2013-01-28T09:00").fold(TimerFired())
+    assert (d.sent, d.last()) == ([], [("2013-01-25", "due-7d", "before_issue")])
+
+
+def test_what_is_still_open_is_no_part_of_a_reminders_identity() -> None:
+    whole, part = (desk().at("2013-01-01T00:00") for _ in range(2))
+    whole.fold(issued())
+    part.fold(issued(), balance("changed", 1, 500))
+    for d in (whole, part):
+        d.at("2013-01-26T00:00")
+    assert whole.due[0].items[0].open_minor != part.due[0].items[0].open_minor
+    assert whole.due[0].reminder_id == part.due[0].reminder_id
