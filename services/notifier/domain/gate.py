@@ -131,8 +131,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """What the claim covers, with the amounts of the claim."""
 
 
-class Gate(msgspec.Struct, frozen=True):
-    """Everything that decides whether a message to this account may leave."""
+class Gate(msgspec.Struct, frozen=True, array_like=True):
+    """Everything that decides whether a message to this account may leave. Kept as an array: a new field goes to the end."""
 
     contact_version: int = -1
     """Of the account's facts; -1: none has come yet."""
