@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ProgrammingError
+import asyncpg
 
-from paycue.db.engine import execute_alone
+from paycue.db.engine import execute_alone, of_database
 from paycue.local.stack import LocalStack
 
 _numbers = itertools.count(1)
@@ -38,7 +37,7 @@ async def database(stack: LocalStack) -> AsyncIterator[str]:
     name = fresh_name()
     await execute_alone(stack.database_url, f"create database {name}")
     try:
-        yield make_url(stack.database_url).set(database=name).render_as_string(hide_password=False)
+        yield of_database(stack.database_url, name)
     finally:
         await _drop(stack.database_url, name)
 
@@ -48,7 +47,7 @@ async def _drop(url: str, name: str) -> None:
     for last in (False,) * 20 + (True,):
         try:
             return await execute_alone(url, f"drop database if exists {name} with (force)")
-        except ProgrammingError:
+        except asyncpg.SyntaxOrAccessError:
             if last:
                 raise
             await asyncio.sleep(0.5)

@@ -90,6 +90,7 @@ def api(service: Service, runtime: Runtime | None = None) -> FastAPI:
     app = create_app(f"paycue {service.name}", service.about, service.routers, service=service.name)
     if runtime is not None:
         app.state.runtime, app.state.directory = runtime, runtime.directory
+        runtime.directory.on_change.append(app.state.recent.forget)
         app.state.checks = {service.name: runtime.unready}
         app.state.notes = {service.name: runtime.notes}
     return app

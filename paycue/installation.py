@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy.engine import make_url
 
 from paycue.app import Service, discover, migrate_all
 from paycue.bus.bus import Bus
@@ -19,7 +18,7 @@ from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
 from paycue.bus.memory import MemoryBus
 from paycue.clock import Clock
-from paycue.db.engine import execute_alone
+from paycue.db.engine import execute_alone, of_database
 from paycue.ids import new_id
 from paycue.local.inbox import LocalInbox
 from paycue.local.inbox.box import KEEP
@@ -102,7 +101,7 @@ async def _database(wanted: Wanted, local: LocalStack, stack: AsyncExitStack) ->
     name = _throwaway()
     await execute_alone(local.database_url, f'create database "{name}"')
     stack.push_async_callback(execute_alone, local.database_url, f'drop database if exists "{name}" with (force)')
-    return make_url(local.database_url).set(database=name).render_as_string(hide_password=False)
+    return of_database(local.database_url, name)
 
 
 def _throwaway() -> str:

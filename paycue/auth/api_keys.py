@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 import structlog
@@ -88,12 +88,11 @@ def authorised(service: str, mode: Mode) -> Callable[..., Awaitable[Caller]]:
     """The dependency of a route under `/v1/creditors/{creditor}`: its caller, or 401, 403, 404."""
 
     async def caller(request: Request, creditor: _Creditor, credentials: _Credentials) -> Caller:
-        directory: Directory = request.app.state.directory
-        key = await _known(directory, credentials)
+        key = await _known(request.app.state, credentials)
         _require(key, service, mode)
         if key.tenant_id not in ("", creditor) or not TENANT.fullmatch(creditor):
             raise HTTPException(404, _NO_SUCH_CREDITOR)
-        if not key.tenant_id and await directory.creditor(creditor) is None:
+        if not key.tenant_id and not await _exists(request.app.state, creditor):
             raise HTTPException(404, _NO_SUCH_CREDITOR)
         structlog.contextvars.bind_contextvars(tenant=creditor, key=key.key_id)
         return Caller(key.key_id, creditor, operator=not key.tenant_id)
@@ -105,7 +104,7 @@ def operator_only(service: str, mode: Mode) -> Callable[..., Awaitable[Caller]]:
     """The dependency of an operator-level route: a creditor's key gets 403."""
 
     async def caller(request: Request, credentials: _Credentials) -> Caller:
-        key = await _known(request.app.state.directory, credentials)
+        key = await _known(request.app.state, credentials)
         _require(key, service, mode)
         if key.tenant_id:
             raise HTTPException(403, "Only a key of the operator may do this; this one is a creditor's.")
@@ -115,15 +114,29 @@ def operator_only(service: str, mode: Mode) -> Callable[..., Awaitable[Caller]]:
     return caller
 
 
-async def _known(directory: Directory, credentials: HTTPAuthorizationCredentials | None) -> ApiKey:
+async def _known(state: Any, credentials: HTTPAuthorizationCredentials | None) -> ApiKey:
     """The key that was presented. Raises 401, the same for an unknown id, a wrong secret and a revoked key."""
     if credentials is None:
         raise _unauthorised("Send an API key: Authorization: Bearer <key_id>.<secret>.", "")
     key_id, _, secret = credentials.credentials.partition(".")
+    recent: ApiKey | None = state.recent.get(f"key:{key_id}")
+    if recent is not None and verify(recent, secret):
+        return recent
+    directory: Directory = state.directory
     key = await directory.api_key(key_id) if _KEY_ID.fullmatch(key_id) else None
     if not verify(key or _NOBODY, secret) or key is None:
         raise _unauthorised("The API key is unknown or revoked.", ', error="invalid_token"')
+    # Only for whoever has the secret: whether there is such a key is nobody else's to measure.
+    state.recent.keep(f"key:{key_id}", key)
     return key
+
+
+async def _exists(state: Any, creditor: str) -> bool:
+    directory: Directory = state.directory
+    found = state.recent.get(f"creditor:{creditor}") or await directory.creditor(creditor)
+    if found is not None:
+        state.recent.keep(f"creditor:{creditor}", found)
+    return found is not None
 
 
 def _unauthorised(detail: str, error: str) -> HTTPException:

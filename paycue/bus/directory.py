@@ -43,10 +43,11 @@ Changed = Callable[[Unit, str], Awaitable[None]]
 
 
 class Directory:
-    """One service's copy of the directory."""
+    """One service's copy of the directory. `on_change` hears the id of every entry that was written, once that is durable."""
 
     def __init__(self, store: Store, clock: Clock, creditor_changed: Changed | None = None) -> None:
         self._store, self._clock, self._changed = store, clock, creditor_changed
+        self.on_change: list[Callable[[str], None]] = []
 
     async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
         """Fold directory events. One that cannot be read is a dead letter that parks nobody, for it belongs to no account."""
@@ -58,6 +59,9 @@ class Directory:
             for entry_id, entry in entries:
                 await self._write(unit, entry_id, entry)
             await set_aside(unit, faults, now)
+        for entry_id, _ in entries:
+            for heard in self.on_change:
+                heard(entry_id)
 
     async def _write(self, unit: Unit, entry_id: str, entry: Creditor | ApiKey) -> None:
         changed = await unit.write_entry(entry_id, msgspec.msgpack.encode(entry))

@@ -97,6 +97,6 @@ def headers_json(headers: Headers) -> str:
     return json.dumps([[text.replace("\x00", "\ufffd") for text in pair] for pair in texts])
 
 
-def headers_of(kept: Sequence[tuple[str, str]]) -> Headers:
-    """Headers back from their row, which the connection has decoded."""
-    return tuple((name, value.encode()) for name, value in kept)
+def headers_of(kept: str) -> Headers:
+    """Headers back from their row."""
+    return tuple((name, value.encode()) for name, value in json.loads(kept))

@@ -1,17 +1,15 @@
-"""The way to PostgreSQL: SQLAlchemy's pool, raw asyncpg inside it, and one kind of transaction that names its tenants.
+"""The way to PostgreSQL: asyncpg's pool, and one kind of transaction that names its tenants.
 
-Raw asyncpg through the pool costs nothing measurable; the ORM's unit of work costs three times the statement. Nothing here
-may open a transaction without a tenant list: row-level security then matches no row at all.
+Nothing here may open a transaction without a tenant list: row-level security then matches no row at all.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
-from sqlalchemy import event, exc, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from paycue.ids import TENANT
 
@@ -27,6 +25,7 @@ _PLANNER = {
     "jit": "off",
 }
 _LIMITS = {"lock_timeout": "1000", "idle_in_transaction_session_timeout": "60000", "TimeZone": "UTC"}
+_CLOSING_SECONDS = 5.0
 
 TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.DeadlockDetectedError,
@@ -40,8 +39,6 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.OutOfMemoryError,
     asyncpg.DiskFullError,
     asyncpg.InterfaceError,
-    exc.TimeoutError,
-    exc.DisconnectionError,
     ConnectionError,
     TimeoutError,
     OSError,
@@ -59,45 +56,62 @@ def is_ambiguous(error: BaseException) -> bool:
     return not isinstance(error, asyncpg.PostgresError) or isinstance(error, asyncpg.PostgresConnectionError)
 
 
+class _AsItWas(asyncpg.Connection):
+    """Goes back to the pool without a question to the server: nothing that we set outlives its transaction."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 class Database:
     """A pool of connections of one service's role.
 
     `url` is any PostgreSQL URL; `role` the role every connection takes (None: the URL's own user).
     """
 
-    def __init__(self, url: str, role: str | None = None, *, pool_size: int = 8, name: str = "paycue") -> None:
-        settings = {**_PLANNER, **_LIMITS, "application_name": name} | ({"role": role} if role else {})
-        self.pool_size = pool_size
-        self.engine: AsyncEngine = create_async_engine(
-            async_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=5,
-            pool_pre_ping=False,
-            connect_args={"server_settings": settings, "timeout": 5, "command_timeout": 60},
-        )
-        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+    def __init__(self, url: str, role: str | None = None, *, pool_size: int = 8, name: str = "paycue", patience: float = 5.0) -> None:
+        """Whoever waits longer than `patience` seconds for a connection is told so."""
+        self.pool_size, self._url, self._patience = pool_size, url, patience
+        self._settings = {**_PLANNER, **_LIMITS, "application_name": name} | ({"role": role} if role else {})
+        self._made: asyncpg.Pool | None = None
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A raw asyncpg connection of the pool; a broken one is thrown away."""
-        async with AsyncExitStack() as stack:
-            try:
-                pooled = await stack.enter_async_context(self.engine.connect())
-            except exc.DBAPIError as error:
-                raise _said_by_server(error) from error
-            raw: Any = (await pooled.get_raw_connection()).driver_connection
-            try:
-                yield raw
-            except (asyncpg.InternalClientError, RuntimeError) as error:
-                if not _was_lost(error):
-                    raise
-                raw.terminate()
-                raise ConnectionResetError(f"the connection was lost in the middle of a request: {error}") from error
-            finally:
-                if raw.is_closed() or raw.is_in_transaction():
-                    raw.terminate()
-                    await pooled.invalidate()
+        """An asyncpg connection of the pool; a broken one is thrown away. Raises TimeoutError when none gets free."""
+        pool = await self._pool()
+        try:
+            async with asyncio.timeout(self._patience):
+                taken: Any = await pool.acquire()
+        except TimeoutError:
+            raise TimeoutError(f"no connection to the database got free within {self._patience:g} seconds") from None
+        whole = True
+        try:
+            yield taken
+        except (asyncpg.InternalClientError, RuntimeError) as error:
+            if not _was_lost(error):
+                raise
+            whole = False
+            raise ConnectionResetError(f"the connection was lost in the middle of a request: {error}") from error
+        finally:
+            # One that the server closed is the pool's again already.
+            with suppress(asyncpg.InterfaceError):
+                if not whole or taken.is_in_transaction():
+                    taken.terminate()
+            await pool.release(taken)
+
+    async def _pool(self) -> asyncpg.Pool:
+        """Made in the loop that uses it. It opens nothing yet, so that nobody comes between."""
+        if self._made is None:
+            self._made = await asyncpg.create_pool(
+                dsn(self._url),
+                min_size=0,
+                max_size=self.pool_size,
+                connection_class=_AsItWas,
+                timeout=5,
+                command_timeout=60,
+                server_settings=self._settings,
+            )
+        return self._made
 
     @asynccontextmanager
     async def transaction(self, tenants: Iterable[str]) -> AsyncIterator[Connection]:
@@ -115,25 +129,16 @@ class Database:
             await raw.execute("commit")
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self.engine.dispose()
+        """Close every connection, also one that somebody does not give back."""
+        if self._made is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await self._made.close()
 
 
 def _was_lost(error: Exception) -> bool:
     """How asyncpg and uvloop tell of a connection that ended while a request was written: not as a lost connection."""
     return isinstance(error, asyncpg.InternalClientError) or "handler is closed" in str(error)
-
-
-def _said_by_server(error: exc.DBAPIError) -> BaseException:
-    """What PostgreSQL answered to a new connection, such as that it recovers from a crash, without what SQLAlchemy wraps it in."""
-    plain = error.orig.__cause__ if error.orig is not None else None
-    return plain if isinstance(plain, asyncpg.PostgresError) else error
-
-
-def _refuse_closed(pooled: Any, record: Any, proxy: Any) -> None:
-    """A restarted server leaves closed connections in the pool: throw all of them away instead of failing once for each."""
-    if pooled.driver_connection.is_closed():
-        raise exc.InvalidatePoolError("the server closed this connection")
 
 
 async def see_tenants(tx: Connection, tenants: Iterable[str]) -> None:
@@ -149,18 +154,22 @@ def _tenant_list(tenants: Iterable[str]) -> str:
     return f"select set_config('paycue.tenants', '{','.join(names)}', true)"
 
 
-def async_url(url: str) -> str:
-    """A SQLAlchemy URL for asyncpg of any PostgreSQL URL; libpq's `sslmode` is what asyncpg calls `ssl`."""
-    given = make_url(url).set(drivername="postgresql+asyncpg")
-    query = {"ssl" if name == "sslmode" else name: value for name, value in given.query.items()}
-    return given.set(query=query).render_as_string(hide_password=False)
+def dsn(url: str) -> str:
+    """What asyncpg and libpq take, of any PostgreSQL URL: SQLAlchemy's name of a driver goes, and its `ssl` is libpq's `sslmode`."""
+    parts = urlsplit(url)
+    query = urlencode([("sslmode" if name == "ssl" else name, value) for name, value in parse_qsl(parts.query)])
+    return parts._replace(scheme="postgresql", query=query).geturl()
+
+
+def of_database(url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 async def execute_alone(url: str, statement: str) -> None:
     """Run one statement outside a transaction, such as `create database`."""
-    engine = create_async_engine(async_url(url), isolation_level="AUTOCOMMIT")
+    connection = await asyncpg.connect(dsn(url), timeout=5, command_timeout=60)
     try:
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
+        await connection.execute(statement)
     finally:
-        await engine.dispose()
+        await connection.close()

@@ -8,9 +8,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
-
-from paycue.db.engine import async_url
 
 _LOCK = 0x70617963  # "payc": any two migrators wait for each other
 
@@ -40,3 +39,10 @@ async def migrate(url: str, schema: str, versions: Path) -> None:
 def _upgrade(connection: Connection, alembic: Config) -> None:
     alembic.attributes["connection"] = connection
     command.upgrade(alembic, "head")
+
+
+def async_url(url: str) -> str:
+    """A SQLAlchemy URL for asyncpg of any PostgreSQL URL; libpq's `sslmode` is what asyncpg calls `ssl`."""
+    given = make_url(url).set(drivername="postgresql+asyncpg")
+    query = {"ssl" if name == "sslmode" else name: value for name, value in given.query.items()}
+    return given.set(query=query).render_as_string(hide_password=False)

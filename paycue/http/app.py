@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 import paycue
+from paycue.auth.recent import Recent
 from paycue.http import health, openapi, problems
 from paycue.http.limits import Guarded
 from paycue.http.middleware import Caught, Observed
@@ -36,7 +37,7 @@ def create_app(
         # First is outermost: even a refused request is counted, and even our own faults become problems.
         middleware=[Middleware(Observed, service=service or title), Middleware(Caught), Middleware(Guarded)],
     )
-    app.state.checks, app.state.notes = {}, {}
+    app.state.checks, app.state.notes, app.state.recent = {}, {}, Recent()
     problems.install(app)
     openapi.install(app)
     for router in (health.router, *routers):

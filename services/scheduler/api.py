@@ -6,7 +6,7 @@ Commands are folded like events; reads show what is recorded. Nothing here decid
 import asyncio
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from paycue.api import obey, reading, runtime_of
 from paycue.auth.api_keys import Caller, authorised
-from paycue.bus.postgres import PostgresUnit
 from paycue.db.engine import Connection
 from paycue.decision import Refused
 from paycue.handwritten import HandwrittenError
@@ -27,10 +26,11 @@ from services.scheduler import schemas, store
 from services.scheduler.domain.commands import PauseAccount, PauseInvoice, RemindNow, ResumeAccount, ResumeInvoice
 from services.scheduler.domain.policy import Policy
 from services.scheduler.domain.policy_form import policy_from_json, read_policy
-from services.scheduler.domain.standing import moment_of
+from services.scheduler.domain.standing import Standing, moment_of
 from services.scheduler.domain.why import Explanation, alone, explain
 
 router = APIRouter(prefix="/v1/creditors/{creditor}")
+T = TypeVar("T")
 Reads = Annotated[Caller, Depends(authorised("scheduler", "read"))]
 Writes = Annotated[Caller, Depends(authorised("scheduler", "write"))]
 Why = Annotated[schemas.Reason | None, Query(description="Why; it is recorded.")]
@@ -150,9 +150,8 @@ async def list_accounts(request: Request, caller: Reads, asked: Annotated[Asked,
 async def read_account(request: Request, caller: Reads, account: AccountId) -> schemas.AccountOut:
     """An account with its open invoices, their levels and holds, and the step each is at next."""
     async with reading(request, caller.tenant) as tx:
-        row = await _known(tx, caller.tenant, account)
-        why = await _explained(request, tx, caller.tenant, row)
-    return schemas.AccountOut.explained(row, why)
+        row, standing = await _known_in_standing(tx, caller.tenant, account)
+    return schemas.AccountOut.explained(row, _explained(request, caller.tenant, row, standing))
 
 
 @router.get("/accounts/{account}/timeline", tags=["accounts"])
@@ -161,7 +160,7 @@ async def read_timeline(
 ) -> Page[schemas.TimelineEntry]:
     """Everything that was decided on an account, what became of its reminders, and who paused what, oldest first."""
     async with reading(request, caller.tenant) as tx:
-        await _known(tx, caller.tenant, account)
+        _unless_unknown(await store.account(tx, caller.tenant, account), account)
         rows = await store.timeline(tx, caller.tenant, account, asked.after, asked.limit + 1)
     return TIMELINE.page(asked, rows, lambda row: (row["at"], row["place"], row["number"]), schemas.timeline_entry)
 
@@ -172,29 +171,30 @@ async def read_why(
 ) -> schemas.WhyOut:
     """Why reminders went or did not go, as recorded, and what comes next and what holds it."""
     async with reading(request, caller.tenant) as tx:
-        row = await _known(tx, caller.tenant, account)
+        row, standing = await _known_in_standing(tx, caller.tenant, account)
         if invoice is not None:
             if row.state.find(invoice) is None:
                 raise Refused(404, "Unknown invoice", f"account {account!r} has no invoice {invoice!r}")
             row = replace(row, state=alone(row.state, invoice))
-        why = await _explained(request, tx, caller.tenant, row)
         rows = await store.last_decisions(tx, caller.tenant, account, invoice, _MOST_DECIDED + 1)
         heard = await store.last_outcomes(tx, caller.tenant, account, [each["reminder_id"] for each in rows])
     decided = [schemas.StandingDecision.standing(each, heard) for each in rows[:_MOST_DECIDED]]
+    why = _explained(request, caller.tenant, row, standing)
     return schemas.WhyOut.of(row, why, decided, more=len(rows) > _MOST_DECIDED)
 
 
-async def _known(tx: Connection, tenant: str, account: str) -> store.AccountRow:
-    row = await store.account(tx, tenant, account)
-    if row is None:
+async def _known_in_standing(tx: Connection, tenant: str, account: str) -> tuple[store.AccountRow, Standing]:
+    return _unless_unknown(await store.account_in_standing(tx, tenant, account), account)
+
+
+def _unless_unknown(found: T | None, account: str) -> T:
+    if found is None:
         raise Refused(404, "Unknown account", f"no fact of account {account!r} has come yet")
-    return row
+    return found
 
 
-async def _explained(request: Request, tx: Connection, tenant: str, row: store.AccountRow) -> Explanation:
-    runtime = runtime_of(request)
-    standing = (await runtime.folder.references(PostgresUnit(store.STORE, tx), [tenant]))[tenant]
-    return explain(row.state, moment_of(runtime.clock.now(), tenant, row.account_id, row.state.zone, standing))
+def _explained(request: Request, tenant: str, row: store.AccountRow, standing: Standing) -> Explanation:
+    return explain(row.state, moment_of(runtime_of(request).clock.now(), tenant, row.account_id, row.state.zone, standing))
 
 
 @router.get("/decisions", tags=["decisions"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from paycue.bus.directory import creditors
+from paycue.bus.directory import Creditor
 from paycue.bus.store import References, Unit
 from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
@@ -35,17 +35,9 @@ def references(settings: SchedulerSettings) -> References:
     """A creditor's standing: its zone, its go-live, whether it is suspended, and the policy in force."""
 
     async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
-        known = await creditors(unit, tenants)
-        policies = await policies_in_force(unit.tx, tenants)
-        return {tenant: _standing(known.get(tenant), policies.get(tenant)) for tenant in tenants}
+        return await standings(unit.tx, tenants)
 
     return of
-
-
-def _standing(creditor: Any, policy: Policy | None) -> Standing:
-    if creditor is None:
-        return Standing(policy)
-    return Standing(policy, creditor.zone, creditor.live_from, creditor.live_until, creditor.suspended)
 
 
 class PolicyRow(msgspec.Struct, frozen=True):
@@ -75,14 +67,28 @@ def _policy(doc: bytes) -> Policy:
     return msgspec.msgpack.decode(doc, type=Policy)
 
 
-async def policies_in_force(tx: Connection, tenants: Sequence[str]) -> dict[str, Policy]:
-    """The last published policy of each tenant that has one."""
-    rows = await tx.fetch(
-        f"""select t.tenant_id, p.doc from unnest($1::text[]) as t(tenant_id) cross join lateral (
-            select doc from {SCHEMA}.policy p where p.tenant_id = t.tenant_id order by p.published desc limit 1) p""",
-        list(tenants),
-    )
-    return {row[0]: _policy(row[1]) for row in rows}
+@lru_cache(maxsize=4096)
+def _creditor(doc: bytes) -> Creditor:
+    return msgspec.msgpack.decode(doc, type=Creditor)
+
+
+_BESIDE = f"""left join {SCHEMA}.directory d on d.id = 'creditor:' || t.tenant_id left join lateral (
+    select doc from {SCHEMA}.policy p where p.tenant_id = t.tenant_id order by p.published desc limit 1) p on true"""
+"""The creditor `d` and the policy in force `p` of each tenant of `t`."""
+
+
+async def standings(tx: Connection, tenants: Sequence[str]) -> dict[str, Standing]:
+    """Each tenant's standing: its creditor, if it is registered, and the policy that was published last, if any was."""
+    rows = await tx.fetch(f"select t.tenant_id, d.doc, p.doc from unnest($1::text[]) as t(tenant_id) {_BESIDE}", list(tenants))
+    return {row[0]: _standing(row[1], row[2]) for row in rows}
+
+
+def _standing(creditor_doc: bytes | None, policy_doc: bytes | None) -> Standing:
+    policy = None if policy_doc is None else _policy(policy_doc)
+    if creditor_doc is None:
+        return Standing(policy)
+    creditor = _creditor(creditor_doc)
+    return Standing(policy, creditor.zone, creditor.live_from, creditor.live_until, creditor.suspended)
 
 
 async def lock_policies(tx: Connection, tenant: str) -> None:
@@ -152,6 +158,16 @@ async def account(tx: Connection, tenant: str, account_id: str) -> AccountRow | 
         *(tenant, account_id),
     )
     return None if row is None else _account_row(row)
+
+
+async def account_in_standing(tx: Connection, tenant: str, account_id: str) -> tuple[AccountRow, Standing] | None:
+    """One account and its creditor's standing, seen at one moment; None when nothing of the account has come."""
+    row = await tx.fetchrow(
+        f"""select t.account_id, t.next_action_at, t.parked_at, t.doc, d.doc as creditor, p.doc as policy
+            from {SCHEMA}.account t {_BESIDE} where t.tenant_id = $1 and t.account_id = $2""",
+        *(tenant, account_id),
+    )
+    return None if row is None else (_account_row(row), _standing(row["creditor"], row["policy"]))
 
 
 def _account_row(row: Any) -> AccountRow:

@@ -11,6 +11,7 @@ from paycue.bus.envelope import Record
 from paycue.bus.gauges import measure
 from paycue.bus.letters import DeadLetter, StillPoison, replay
 from paycue.bus.poison import Limit, TooMuchPoison
+from paycue.events.v1.directory_pb2 import ApiKeyRegistered
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
 from paycue.observability import metrics
 from tests.integration.bus.till import START, Till, healed
@@ -252,3 +253,13 @@ async def test_a_directory_event_that_cannot_be_read_is_a_dead_letter_and_parks_
         "unknown type: operator.directory.v1 does not carry None",
     ]
     assert (await directory.creditor("acme"), await till.rows("select count(*) from till.account")) == (None, [(0,)])
+
+
+async def test_whoever_listens_hears_of_each_entry_that_was_written(till: Till) -> None:
+    directory, heard = Directory(till.store, till.clock), list[str]()
+    directory.on_change.append(heard.append)
+    headers = (("ce_type", b"paycue.events.v1.ApiKeyRegistered"),)
+    event = ApiKeyRegistered(key_id="k1", secret_hash=bytes(32), revoked=True)
+    record = Record("operator.directory.v1", 0, 0, b"key:k1", event.SerializeToString(), headers)
+    await directory.fold_records("till.directory", [record, msgspec.structs.replace(record, value=b"\xff")])
+    assert heard == ["key:k1"]

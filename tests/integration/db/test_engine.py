@@ -4,7 +4,6 @@ import asyncio
 
 import asyncpg
 import pytest
-from sqlalchemy import exc
 
 from paycue.db import engine
 from paycue.db.engine import Database, is_transient
@@ -68,17 +67,29 @@ async def test_a_connection_that_ends_while_a_request_is_written_is_transient_an
     assert await _lines(till) == 0
 
 
-async def test_a_pool_without_a_free_connection_is_transient(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = Database(till.url, service_role(SCHEMA), pool_size=1)
-    monkeypatch.setattr(small.engine.pool, "_timeout", 0.05)
+async def test_a_pool_without_a_free_connection_is_transient_and_whole_afterwards(till: Till) -> None:
+    small = Database(till.url, service_role(SCHEMA), pool_size=1, patience=0.05)
     try:
-        async with small.connection():
-            with pytest.raises(exc.TimeoutError) as caught:
-                async with small.connection():
-                    pass
+        async with small.connection() as held:
+            for _ in range(3):
+                with pytest.raises(TimeoutError, match=r"no connection to the database got free within 0\.05 seconds") as caught:
+                    async with small.connection():
+                        pass
+            first = await held.fetchval("select pg_backend_pid()")
         assert is_transient(caught.value)
+        async with small.connection() as again:
+            assert await again.fetchval("select pg_backend_pid()") == first
     finally:
         await small.close()
+
+
+async def test_closing_waits_for_nobody_for_ever(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_CLOSING_SECONDS", 0.05)
+    closing = Database(till.url, service_role(SCHEMA))
+    async with closing.connection() as kept:
+        await closing.close()
+        with pytest.raises(asyncpg.InterfaceError):
+            await kept.execute("select 1")
 
 
 async def test_a_server_that_is_not_there_is_transient() -> None:

@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter, Depends
 
 from paycue.auth.api_keys import ApiKey, Caller, authorised, hashed, mint, operator_only, verify
+from paycue.auth.recent import SECONDS, Recent
 from paycue.http.app import create_app
 
 router = APIRouter()
@@ -56,6 +57,28 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     app.state.directory = DIRECTORY
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
         yield client
+
+
+class Remembering:
+    """An application, its directory, what it remembers of it, and the clock by which it does."""
+
+    def __init__(self) -> None:
+        self.directory, self.seconds = Directory(ALPHA, OPERATOR), 1000.0
+        self.recent = Recent(lambda: self.seconds)
+        app = create_app("paycue test", "", [router])
+        app.state.directory, app.state.recent = self.directory, self.recent
+        self.client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test")
+
+    async def status(self, plain: str, creditor: str = "alpha") -> int:
+        answer = await self.client.get(f"/v1/creditors/{creditor}/things", headers=bearer(plain))
+        return int(answer.status_code)
+
+
+@pytest.fixture
+async def remembering() -> AsyncIterator[Remembering]:
+    made = Remembering()
+    yield made
+    await made.client.aclose()
 
 
 def bearer(plain: str) -> dict[str, str]:
@@ -149,3 +172,51 @@ async def test_anything_but_a_good_key_gets_401_and_is_told_how(client: httpx2.A
 async def test_operator_routes_refuse_a_creditors_key(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/v1/overview", headers=bearer(alpha))).status_code == 403
     assert (await client.get("/v1/overview", headers=bearer(operator))).json() == {"tenant": "", "operator": True}
+
+
+async def test_a_key_revoked_elsewhere_opens_nothing_a_second_later(remembering: Remembering) -> None:
+    assert await remembering.status(alpha) == 200
+    remembering.directory.keys[ALPHA.key_id] = msgspec.structs.replace(ALPHA, revoked=True)
+    remembering.seconds += SECONDS
+    assert await remembering.status(alpha) == 401
+
+
+async def test_a_key_whose_revocation_was_folded_here_opens_nothing_at_once(remembering: Remembering) -> None:
+    assert await remembering.status(alpha) == 200
+    remembering.directory.keys[ALPHA.key_id] = msgspec.structs.replace(ALPHA, revoked=True)
+    remembering.recent.forget(f"key:{ALPHA.key_id}")
+    assert await remembering.status(alpha) == 401
+
+
+async def test_a_key_that_is_remembered_still_needs_its_secret_and_its_scope(remembering: Remembering) -> None:
+    assert await remembering.status(alpha) == 200
+    assert await remembering.status(alpha + "x") == 401
+    assert await remembering.status(f"{ALPHA.key_id}.") == 401
+    assert await remembering.status(alpha, "beta") == 404
+
+
+async def test_nothing_is_remembered_of_a_wrong_secret_or_of_what_does_not_exist(remembering: Remembering) -> None:
+    assert [await remembering.status(alpha + "x"), await remembering.status(operator, "gamma")] == [401, 404]
+    assert remembering.recent.get(f"key:{ALPHA.key_id}") is None
+    assert remembering.recent.get("creditor:gamma") is None
+
+
+async def test_a_creditor_that_exists_is_looked_up_once_a_second(remembering: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    async def creditor(tenant: str) -> object:
+        asked.append(tenant)
+        return tenant
+
+    monkeypatch.setattr(remembering.directory, "creditor", creditor)
+    assert [await remembering.status(operator) for _ in range(3)] == [200] * 3
+    remembering.seconds += SECONDS
+    assert await remembering.status(operator) == 200
+    assert asked == ["alpha"] * 2
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    recent = Recent()
+    for number in range(5_000):
+        recent.keep(f"key:{number}", number)
+    assert sum(recent.get(f"key:{number}") is not None for number in range(5_000)) <= 1_000

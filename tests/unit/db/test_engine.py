@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
-from sqlalchemy import exc
 
-from paycue.db.engine import Database, _tenant_list, async_url, is_ambiguous, is_transient
+from paycue.db.engine import Database, _tenant_list, dsn, is_ambiguous, is_transient, of_database
+from paycue.db.migrate import async_url
 
 PASSING = (
     asyncpg.DeadlockDetectedError(""),
@@ -20,7 +20,6 @@ PASSING = (
     asyncpg.TooManyConnectionsError(""),
     asyncpg.DiskFullError(""),
     asyncpg.InterfaceError("connection is closed"),
-    exc.TimeoutError("no connection of the pool was free"),
     ConnectionRefusedError(),
     TimeoutError(),
 )
@@ -51,14 +50,20 @@ def test_a_commit_is_in_doubt_when_the_answer_was_lost_and_not_when_it_was_no() 
 
 
 @pytest.mark.parametrize(
-    ("given", "taken"),
+    ("given", "plain", "alchemys"),
     [
-        ("postgresql://u:p%40@h:5/db", "postgresql+asyncpg://u:p%40@h:5/db"),
-        ("postgres://u@h/db?sslmode=require", "postgresql+asyncpg://u@h/db?ssl=require"),
+        ("postgresql://u:p%40@h:5/db", "postgresql://u:p%40@h:5/db", "postgresql+asyncpg://u:p%40@h:5/db"),
+        ("postgres://u@h/db?sslmode=require", "postgresql://u@h/db?sslmode=require", "postgresql+asyncpg://u@h/db?ssl=require"),
+        ("postgresql+asyncpg://u@h/db?ssl=require", "postgresql://u@h/db?sslmode=require", "postgresql+asyncpg://u@h/db?ssl=require"),
     ],
 )
-def test_any_postgresql_url_is_taken(given: str, taken: str) -> None:
-    assert async_url(given) == taken
+def test_any_postgresql_url_is_taken(given: str, plain: str, alchemys: str) -> None:
+    assert dsn(given) == plain
+    assert async_url(given) == alchemys
+
+
+def test_another_database_of_a_server_has_the_same_way_to_it() -> None:
+    assert of_database("postgresql://u:p%40@h:5/db?sslmode=require", "other") == "postgresql://u:p%40@h:5/other?sslmode=require"
 
 
 def test_a_tenant_that_is_no_slug_never_reaches_sql() -> None:
