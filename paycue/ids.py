@@ -3,13 +3,13 @@
 A derived id is a UUIDv8 (RFC 9562, 5.8): 48 bits of its moment in milliseconds, so that indexes stay local, then 74 bits of hash.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
+from hashlib import blake2b
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -45,7 +45,7 @@ def new_secret() -> str:
 def derived_id(at: datetime, *parts: object) -> str:
     """The UUIDv8 of `parts` at the instant `at`: equal parts and instants give equal ids."""
     # Written digit by digit: several of them are made for each reminder, and a UUID object costs as much again as the hash.
-    rest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    rest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
     return f"{_millis(at)}-8{rest[13:16]}-{_VARIANT[rest[16]]}{rest[17:20]}-{rest[20:]}"
 
 
@@ -58,7 +58,33 @@ def _millis(at: datetime) -> str:
 
 def digest16(*parts: bytes) -> bytes:
     """16 bytes of BLAKE2b over length-prefixed parts."""
-    return hashlib.blake2b(b"".join([len(part).to_bytes(4, "big") + part for part in parts]), digest_size=16).digest()
+    return _hashed(parts).digest()
+
+
+def digest16_after(known: tuple[bytes, ...], last: bytes) -> bytes:
+    """The same as `digest16(*known, last)`, for `known` parts that are short and come again and again: their hash is remembered."""
+    hashed = _remembered(known).copy()
+    hashed.update(len(last).to_bytes(4, "big") + last)
+    return hashed.digest()
+
+
+def _hashed(parts: tuple[bytes, ...]) -> blake2b:
+    return blake2b(b"".join([len(part).to_bytes(4, "big") + part for part in parts]), digest_size=16)
+
+
+_remembered = lru_cache(maxsize=1024)(_hashed)
+
+
+@lru_cache(maxsize=4096)
+def is_tenant(text: str) -> bool:
+    """Whether it is a slug that a tenant may have."""
+    return TENANT.fullmatch(text) is not None
+
+
+def is_account(text: str) -> bool:
+    """Whether an account or an invoice may have this id: 1 to 64 characters, no control characters."""
+    # Nearly all are of printable ASCII, which is a question in C.
+    return 0 < len(text) <= 64 and ((text.isascii() and text.isprintable()) or ACCOUNT.fullmatch(text) is not None)
 
 
 def account_key(tenant: str, account: str) -> bytes:
@@ -72,6 +98,6 @@ def split_key(key: bytes | None) -> tuple[str, str]:
         tenant, _, account = (key or b"").decode().partition(":")
     except UnicodeDecodeError:
         tenant = account = ""
-    if not TENANT.fullmatch(tenant) or not ACCOUNT.fullmatch(account):
+    if not is_tenant(tenant) or not is_account(account):
         raise ValueError(f"the key {key!r} is not tenant:account, with a tenant of [a-z0-9-]{{1,32}} and an account of 1 to 64 characters")
     return tenant, account

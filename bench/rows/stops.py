@@ -28,12 +28,14 @@ from paycue.local.stack import LocalStack
 
 ACCOUNTS = 5_000
 _SECONDS = 6.0
+_TURNS, _TURN_SECONDS = 2, 3.0
+"""Of each side in the storm."""
 _UNCOUNTED = 0.1
 """The first tenth warms up."""
 
 
 async def measure(stack: LocalStack, full: bool) -> list[Line]:
-    lines, storm = [], 1_000_000 if full else 40_000
+    lines, storm = [], 1_000_000 if full else 100_000
     async with installed(stack, PAIR) as house, _raw(stack) as raw:
         await loaded(house, ACCOUNTS)
         for rate in (200, 2_000):
@@ -41,11 +43,16 @@ async def measure(stack: LocalStack, full: bool) -> list[Line]:
                 theirs = await _latencies(raw[0], raw[1], _payments(house, rate, f"raw{rate}", raw[2]), rate)
                 ours = await _closing(house, rate, f"idle{rate}")
             lines += _lines(f"{rate:,} payments/s, nothing else to do", ours, theirs, at_most(3, 1.5))
-        quiet = theirs if rate == 200 else await _latencies(raw[0], raw[1], _payments(house, 200, "again", raw[2]), 200)
-    async with installed(stack, PAIR) as house:
+        quiet = await _latencies(raw[0], raw[1], _payments(house, 200, "again", raw[2]), 200)
+    async with installed(stack, PAIR) as house, _raw(stack) as raw:
         await loaded(house, storm)
-        ours, left = await _in_storm(house)
-    return [*lines, *_lines(f"200 payments/s while {storm:,} reminders are due ({left:,} left at the end)", ours, quiet, at_most(10, 4))]
+        ours, theirs, left = await _in_storm(house, raw)
+    what = f"200 payments/s while {storm:,} reminders are due ({left:,} left at the end)"
+    return [
+        *lines,
+        *_lines(f"{what}; the raw side in the same storm", ours, theirs, at_most(10, 4)),
+        *_lines(f"{what}; the raw side with nothing else to do", ours, quiet, at_most(10, 4)),
+    ]
 
 
 def _lines(what: str, ours: list[float], theirs: list[float], bar: Bar) -> list[Line]:
@@ -58,10 +65,10 @@ def _at(values: list[float], percent: int) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
-def _payments(house: Installation, rate: int, name: str, topic: str) -> list[Outgoing]:
+def _payments(house: Installation, rate: int, name: str, topic: str, seconds: float = _SECONDS) -> list[Outgoing]:
     """Payments of many accounts in turn, each of an amount that settles nothing."""
     made = []
-    for n in range(int(rate * _SECONDS)):
+    for n in range(int(rate * seconds)):
         payment = PaymentReceived(tenant_id=TENANT, account_id=f"a{n * 7919 % ACCOUNTS}", payment_id=f"{name}-{n}", currency="EUR")
         payment.amount_minor, payment.received_on = 100, datetime.now(UTC).date().isoformat()
         record = house.record(payment, f"{name}-{n}")
@@ -92,22 +99,25 @@ async def _latencies(worker: Worker, kafka: str, payments: list[Outgoing], rate:
     return [(worker.paid[one] - at) * 1e3 for one, at in list(sent.items())[int(len(sent) * _UNCOUNTED) :]]
 
 
-async def _closing(house: Installation, rate: int, name: str) -> list[float]:
-    return await _latencies(house.workers["notifier"], house.bus.servers, _payments(house, rate, name, ""), rate)
+async def _closing(house: Installation, rate: int, name: str, seconds: float = _SECONDS) -> list[float]:
+    return await _latencies(house.workers["notifier"], house.bus.servers, _payments(house, rate, name, "", seconds), rate)
 
 
-async def _in_storm(house: Installation) -> tuple[list[float], int]:
-    """Latencies while a storm goes on, and how many reminders were still to come when the last payment was in."""
+async def _in_storm(house: Installation, raw: tuple[Worker, str, str]) -> tuple[list[float], list[float], int]:
+    """Latencies of both sides, in turns, while a storm goes on; and how many reminders were still to come when the last payment was in."""
     for worker in house.workers.values():
         worker.freeze()
     await in_force(house)
     due = house.workers["scheduler"].folded["InvoiceIssued"]
+    ours, theirs = list[float](), list[float]()
     with alone():
         for worker in house.workers.values():
             worker.thaw()
         await asyncio.sleep(1.0)
-        ours = await _closing(house, 200, "storm")
-    return ours, due - house.workers["notifier"].folded["CallFinished"]
+        for turn in range(_TURNS):
+            theirs += await _latencies(raw[0], raw[1], _payments(house, 200, f"beside{turn}", raw[2], _TURN_SECONDS), 200)
+            ours += await _closing(house, 200, f"storm{turn}", _TURN_SECONDS)
+    return ours, theirs, due - house.workers["notifier"].folded["CallFinished"]
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ there on, and the rest of the batch goes on.
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -95,11 +95,11 @@ class Batch:
         for one in inputs:
             if isinstance(one.event, Undecodable):
                 self._set_aside(one, one.event.reason)
-            elif self.loaded[one.key].parked and not one.command:
+            elif (account := self.loaded[one.key]).parked and not one.command:
                 self.aside.append(Aside(one, None))
                 self.outcomes.append((one, "parked"))
             else:
-                self._fold_one(one, self.loaded[one.key])
+                self._fold_one(one, account)
 
     def _fold_one(self, one: Input, account: Loaded) -> None:
         reference, room = self.references.get(one.tenant), self._room - len(self.calls)
@@ -123,21 +123,28 @@ class Batch:
             self.loaded[one.key].parked = True
 
     def _take(self, one: Input, account: Loaded, decision: Decision[Any]) -> None:
-        events = [self._pending(one, account.lane, index, event) for index, event in enumerate(decision.events)]
+        if decision.events:
+            self.events += [self._pending(one, account.lane, index, event) for index, event in enumerate(decision.events)]
         if decision.state is not account.state:
             account.state = self.changed[one.key] = decision.state
-        self.events += events
-        self.rows += [Owned(one.tenant, one.account, row) for row in decision.rows]
+        if decision.rows:
+            self.rows += [Owned(one.tenant, one.account, row) for row in decision.rows]
         self.calls += decision.calls
         self.answers.append(decision.answer)
 
     def _pending(self, one: Input, lane: int, index: int, event: Message) -> Pending:
-        kind = event.DESCRIPTOR.full_name
-        if (event.tenant_id, event.account_id) != one.key:  # type: ignore[attr-defined]
+        kind, topic = _carried(type(event))  # type: ignore[arg-type]  # a class is hashable, whatever Message says of its instances
+        if event.tenant_id != one.tenant or event.account_id != one.account:  # type: ignore[attr-defined]
             raise AssertionError(f"{kind} names another account than the one that was folded")
         event_id = derived_id(one.time, one.origin or one.cause, kind, index)
         value = event.SerializeToString(deterministic=True)
         if len(value) > MAX_VALUE:
             # Nobody could read it, and the relay would stand before it for ever.
             raise ValueError(f"{kind} would have {len(value)} bytes, at most {MAX_VALUE} are read")
-        return Pending(topic_of(type(event)).name, lane, account_key(*one.key), kind, event_id, self.now, one.trace, value)
+        return Pending(topic, lane, account_key(one.tenant, one.account), kind, event_id, self.now, one.trace, value)
+
+
+@cache
+def _carried(event: type[Message]) -> tuple[str, str]:
+    """The full name of an event's type, and the topic that carries it."""
+    return event.DESCRIPTOR.full_name, topic_of(event).name

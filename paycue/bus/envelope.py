@@ -5,14 +5,14 @@ partitions' records. What cannot be decoded says why and whom to park; nothing i
 """
 
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import msgspec
 from google.protobuf.message import DecodeError, Message
 
 from paycue.bus.topics import PACKAGE, event_classes, topics
 from paycue.bus.validation import fault
-from paycue.ids import account_key, digest16, split_key
+from paycue.ids import account_key, digest16_after, split_key
 from paycue.observability.trace import parse
 
 MAX_VALUE = 256 * 1024
@@ -91,7 +91,15 @@ def header(headers: Headers, name: str) -> str | None:
 
 def type_of(record: Record) -> str | None:
     """The record's `ce_type`: routing never parses a payload."""
-    return header(record.headers, "ce_type")
+    for key, value in record.headers:
+        if key == "ce_type":
+            return _known_types().get(value) or value.decode("utf-8", "replace")
+    return None
+
+
+@cache
+def _known_types() -> dict[bytes, str]:
+    return {kind.encode(): kind for kind in event_classes()}
 
 
 def decode(record: Record) -> Envelope:
@@ -101,27 +109,41 @@ def decode(record: Record) -> Envelope:
     except ValueError as error:
         raise Undecodable(str(error)) from None
     # Of a header that came twice the first counts, as in type_of.
-    heads = {key: value.decode("utf-8", "replace") for key, value in reversed(record.headers)}
+    heads = dict(reversed(record.headers))
+    get = heads.get
     try:
-        event = _event(record, heads)
+        own_id, source = _attribute("ce_id", get("ce_id", b"")), _recurring("ce_source", get("ce_source", b""))
+        kind = _recurring("ce_type", get("ce_type", b""))
+        event = _event(record, kind)
         _same_account(event, tenant, account)
-        time = _instant(heads.get("ce_time", ""))
-        if wrong := fault(event):
+        time = _instant(get("ce_time", b""))
+        if wrong := fault(event, keyed=True):
             raise ValueError(f"malformed: {wrong}")
     except ValueError as error:
         raise Undecodable(str(error), tenant, account) from None
-    trace = heads["traceparent"] if parse(heads.get("traceparent")) else None
-    inbox_id = digest16(tenant.encode(), heads["ce_source"].encode(), heads["ce_id"].encode())
-    digest = digest16(heads["ce_type"].encode(), record.value or b"")[:8]
-    named = heads["ce_id"], heads["ce_source"], heads["ce_type"]
-    return Envelope(*named, tenant, account, time, trace, event, inbox_id, digest, record)
+    trace = _trace(heads["traceparent"]) if "traceparent" in heads else None
+    inbox_id = digest16_after((tenant.encode(), heads["ce_source"]), heads["ce_id"])
+    digest = digest16_after((heads["ce_type"],), record.value or b"")[:8]
+    return Envelope(own_id, source, kind, tenant, account, time, trace, event, inbox_id, digest, record)
 
 
-def _event(record: Record, heads: dict[str, str]) -> Message:
-    for name in ("ce_id", "ce_source", "ce_type"):
-        if not 0 < len(text := heads.get(name, "")) <= MAX_ATTRIBUTE or not text.isprintable():
-            raise ValueError(f"malformed: the header {name} is {text[:99]!r}, expected 1 to {MAX_ATTRIBUTE} printable characters")
-    kind = heads["ce_type"]
+def _attribute(name: str, value: bytes) -> str:
+    text = value.decode("utf-8", "replace")
+    if not 0 < len(text) <= MAX_ATTRIBUTE or not text.isprintable():
+        raise ValueError(f"malformed: the header {name} is {text[:99]!r}, expected 1 to {MAX_ATTRIBUTE} printable characters")
+    return text
+
+
+_recurring = lru_cache(maxsize=1024)(_attribute)
+"""Of attributes that many records share."""
+
+
+def _trace(value: bytes) -> str | None:
+    text = value.decode("utf-8", "replace")
+    return text if parse(text) else None
+
+
+def _event(record: Record, kind: str) -> Message:
     if kind not in topics()[record.topic].types:
         raise ValueError(_wrong_type(kind, record.topic))
     if record.value is None or len(record.value) > MAX_VALUE:
@@ -149,7 +171,8 @@ def _wrong_type(kind: str, topic: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _instant(text: str) -> datetime:
+def _instant(value: bytes) -> datetime:
+    text = value.decode("utf-8", "replace")
     try:
         at = datetime.fromisoformat(text)
         if at.tzinfo is None:

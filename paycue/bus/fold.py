@@ -8,15 +8,15 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
-from google.protobuf.message import Message
 
 from paycue.bus import poison
 from paycue.bus.batch import Batch, Input
 from paycue.bus.bus import Bus
-from paycue.bus.envelope import Envelope, Record, Undecodable, type_of
+from paycue.bus.envelope import Record, Undecodable, type_of
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.intake import Fault, Taken, inputs_of, take
 from paycue.bus.store import References, Store, Unit, no_references
@@ -27,6 +27,8 @@ from paycue.db.engine import Connection, is_ambiguous, is_transient
 from paycue.decision import Handlers, TimerFired
 from paycue.ids import account_key
 from paycue.observability import metrics
+
+_FIRED = TimerFired()
 
 
 class TooMuchAtOnce(Exception):
@@ -177,7 +179,7 @@ class Folder:
         metrics.BATCH_SIZE.labels(self.service).observe(len(taken))
         for (topic, kind, outcome), count in _outcomes(taken, batch).items():
             metrics.RECORDS.labels(self.service, topic, kind, outcome).inc(count)
-        metrics.TIMERS.labels(self.service).inc(sum(isinstance(one.event, TimerFired) for one, _ in batch.outcomes))
+        metrics.TIMERS.labels(self.service).inc(sum(one.event is _FIRED for one, _ in batch.outcomes))
         for one in batch.poison:
             metrics.DEAD_LETTERS.labels(self.service, poison.record_of(one.input).topic).inc()
         for topic, count in batch.misplaced.items():
@@ -207,13 +209,14 @@ class Folder:
             if not claimed:
                 return
             await folding.unit.see_tenants({tenant for tenant, _ in claimed})
-            batch = await folding.fold([_timer(key, now) for key in claimed])
+            batch = await folding.fold(_timers(claimed, now))
             await self._bury(folding, batch)
         self._limits["timers"].count(batch.verdicts)
 
     async def _bury_timer(self, key: Key, error: Exception) -> None:
         """What a timer decided cannot be stored: its account is parked, and the other timers go on."""
-        fault = msgspec.structs.replace(_timer(key, self.clock.now()), event=_unstorable(error, key))
+        (timer,) = _timers([key], self.clock.now())
+        fault = msgspec.structs.replace(timer, event=_unstorable(error, key))
         async with self.transaction([key[0]]) as folding:
             batch = await folding.fold([fault])
             await poison.bury(folding.unit, batch)
@@ -229,32 +232,28 @@ def overdue(batch: Batch, lanes: Collection[int]) -> list[Input]:
     """Timers of changed accounts that are due already, once all that came with the batch is known."""
     if not lanes:
         return []
-    due = [key for key, state in batch.changed.items() if state.next_action_at is not None and state.next_action_at <= batch.now]
-    return [_timer(key, batch.now) for key in due if batch.loaded[key].lane in lanes]
+    due = [key for key, state in batch.changed.items() if (at := state.next_action_at) is not None and at <= batch.now]
+    return _timers((key for key in due if batch.loaded[key].lane in lanes), batch.now)
 
 
-def _timer(key: Key, now: Any) -> Input:
-    return Input(*key, TimerFired(), f"timer:{key[0]}:{key[1]}:{now.isoformat()}", now)
+def _timers(due: Iterable[Key], now: datetime) -> list[Input]:
+    at = now.isoformat()
+    return [Input(tenant, account, _FIRED, f"timer:{tenant}:{account}:{at}", now) for tenant, account in due]
 
 
 def _outcomes(taken: Sequence[Taken], batch: Batch) -> Counter[tuple[str, str, str]]:
     """How many records by topic, type, and what became of them; what was not even an input is a duplicate."""
-    outcomes = Counter((one.record.topic, _kind(one, one.record), "duplicate") for one in taken)
-    for one, outcome in batch.outcomes:
-        if one.record is not None:
-            topic, kind = one.record.topic, _kind(one.event, one.record)
-            outcomes[topic, kind, "duplicate"] -= 1
-            outcomes[topic, kind, outcome] += 1
+    came = Counter([(one.record.topic, type_of(one.record)) for one in taken])
+    ended = Counter([(one.record.topic, type_of(one.record), outcome) for one, outcome in batch.outcomes if one.record is not None])
+    outcomes = Counter({(topic, _label(kind), "duplicate"): count for (topic, kind), count in came.items()})
+    for (topic, kind, outcome), count in ended.items():
+        outcomes[topic, _label(kind), "duplicate"] -= count
+        outcomes[topic, _label(kind), outcome] += count
     return +outcomes
 
 
-def _kind(known: object, record: Record) -> str:
-    """The type as a label. Of what is not decoded any text may stand in the header, and a label is one of a closed set."""
-    if isinstance(known, Envelope):
-        return known.type
-    if isinstance(known, Message):
-        return known.DESCRIPTOR.full_name
-    kind = type_of(record)
+def _label(kind: str | None) -> str:
+    """A type as a label. Of what is not decoded any text may stand in the header, and a label is one of a closed set."""
     return kind if kind is not None and kind in event_classes() else "unknown"
 
 

@@ -13,6 +13,7 @@ from paycue.bus.batch import Aside
 from paycue.bus.envelope import Envelope, Pending, Record
 from paycue.bus.flow import TopicPartition
 from paycue.bus.store import Claim, Health, Letter, Outbox, Unit
+from paycue.bus.watermark import ANYWHERE, NOWHERE, Watermark
 from paycue.db.accounts import AccountStore, Key, Loaded
 from paycue.db.bulk import Owned
 from paycue.db.engine import Connection, Database, see_tenants
@@ -24,10 +25,11 @@ _SILENT_SECONDS = 30
 
 
 class PostgresUnit:
-    """One transaction over a service's schema."""
+    """One transaction over a service's schema. `lowest`: the earliest timer that it put."""
 
-    def __init__(self, accounts: AccountStore, tx: Connection) -> None:
+    def __init__(self, accounts: AccountStore, tx: Connection, watermark: Watermark) -> None:
         self._accounts, self._schema, self.tx = accounts, accounts.schema, tx
+        self._watermark, self.lowest = watermark, NOWHERE
 
     async def see_tenants(self, tenants: Iterable[str]) -> None:
         await see_tenants(self.tx, tenants)
@@ -44,15 +46,17 @@ class PostgresUnit:
         return await self._accounts.load(self.tx, wanted, lane_of)
 
     async def save(self, states: dict[Key, Any], rows: Iterable[Owned]) -> None:
+        self.lowest = min([self.lowest, *(at for state in states.values() if (at := state.next_action_at) is not None)])
         await self._accounts.save(self.tx, states, rows)
 
     async def append(self, events: Sequence[Pending]) -> None:
         await outbox_rows.append(self.tx, self._schema, events)
 
     async def claim_due(self, now: datetime, most: int, lanes: Collection[int] | None) -> list[Key]:
-        return await self._accounts.claim_due(self.tx, now, most, lanes)
+        return await self._accounts.claim_due(self.tx, now, most, lanes, self._watermark.claiming(lanes, now))
 
     async def park(self, keys: Sequence[Key], at: datetime | None) -> None:
+        self.lowest = ANYWHERE if at is None else self.lowest  # Their timers are there again.
         await self._accounts.park(self.tx, keys, at)
 
     async def keep(self, aside: Sequence[Aside], now: datetime) -> None:
@@ -93,6 +97,7 @@ class PostgresUnit:
         return {row[0]: row[1] for row in rows}
 
     async def wake_tenant(self, tenant: str, now: datetime) -> None:
+        self.lowest = min(self.lowest, now)
         await self._accounts.wake_tenant(self.tx, tenant, now)
 
 
@@ -116,11 +121,18 @@ class PostgresStore:
 
     def __init__(self, accounts: AccountStore, database: Database) -> None:
         self.accounts, self.schema, self.database = accounts, accounts.schema, database
+        self.watermark = Watermark()
 
     @asynccontextmanager
     async def transaction(self, tenants: Iterable[str]) -> AsyncIterator[Unit]:
-        async with self.database.transaction(tenants) as tx:
-            yield PostgresUnit(self.accounts, tx)
+        lowest = ANYWHERE  # Should nobody know whether it happened, anything may have been put.
+        try:
+            async with self.database.transaction(tenants) as tx:
+                unit = PostgresUnit(self.accounts, tx, self.watermark)
+                yield unit
+            lowest = unit.lowest
+        finally:
+            self.watermark.put(lowest)
 
     @asynccontextmanager
     async def leading(self) -> AsyncIterator[Outbox | None]:
@@ -138,7 +150,13 @@ class PostgresStore:
 
     async def next_due(self, lanes: Collection[int] | None = None) -> datetime | None:
         async with self.database.connection() as connection:
-            return await self.accounts.next_due(connection, lanes)
+            with self.watermark.looking(lanes) as look:
+                earliest = await self.accounts.next_due(connection, lanes, look.began)
+                self.watermark.rise(look, earliest)
+                return earliest
+
+    def rescan(self) -> None:
+        self.watermark.put(ANYWHERE)
 
     async def entry(self, entry_id: str) -> bytes | None:
         async with self.database.connection() as connection:

@@ -12,15 +12,18 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from paycue.events.v1.dispute_pb2 import DisputeOutcome
-from paycue.ids import ACCOUNT, TENANT
+from paycue.ids import is_account, is_tenant
 from paycue.money import known_currency
 
 Rule = Callable[[object], str | None]
 
 
-def fault(event: Message) -> str | None:
-    """The first thing wrong with an event, such as `due_on is '31.12.', expected YYYY-MM-DD`; None when it is sound."""
-    for name, rule in _rules(event.DESCRIPTOR):
+def fault(event: Message, *, keyed: bool = False) -> str | None:
+    """The first thing wrong with an event, such as `due_on is '31.12.', expected YYYY-MM-DD`; None when it is sound.
+
+    `keyed`: its tenant and its account are those of its key, and known to be sound.
+    """
+    for name, rule in _rules(event.DESCRIPTOR, keyed):
         if wrong := rule(value := getattr(event, name)):
             return f"{name} is {value!r}, expected {wrong}"
     return _across(event)
@@ -51,7 +54,7 @@ def _zones() -> frozenset[str]:
 
 
 def _identifier(value: object) -> str | None:
-    return None if isinstance(value, str) and ACCOUNT.fullmatch(value) else "1 to 64 characters without control characters"
+    return None if isinstance(value, str) and is_account(value) else "1 to 64 characters without control characters"
 
 
 def _reference(value: object) -> str | None:
@@ -59,9 +62,8 @@ def _reference(value: object) -> str | None:
     return None if sound else "1 to 128 characters without control characters"
 
 
-@lru_cache(maxsize=4096)
 def _tenant(value: object) -> str | None:
-    return None if isinstance(value, str) and TENANT.fullmatch(value) else "a slug of [a-z0-9-]{1,32}"
+    return None if isinstance(value, str) and is_tenant(value) else "a slug of [a-z0-9-]{1,32}"
 
 
 def _day(value: object) -> str | None:
@@ -113,6 +115,7 @@ _BY_FIELD: dict[str, Rule] = {
     "zone": _zone,
     "outcome": _outcome,
 }
+_KEY = ("tenant_id", "account_id")
 # Fields that mean less in some events than in most.
 _EXCEPT: dict[str, dict[str, Rule | None]] = {
     "PaymentReturned": {"amount_minor": _not_negative},
@@ -129,7 +132,7 @@ def _dated(kind: Descriptor) -> bool:
 
 
 @cache
-def _rules(kind: Descriptor) -> tuple[tuple[str, Rule], ...]:
-    special = _EXCEPT.get(kind.name, {})
+def _rules(kind: Descriptor, keyed: bool) -> tuple[tuple[str, Rule], ...]:
+    special = _EXCEPT.get(kind.name, {}) | (dict.fromkeys(_KEY) if keyed else {})
     rules = ((field.name, special.get(field.name, _BY_FIELD.get(field.name))) for field in kind.fields)
     return tuple((name, rule) for name, rule in rules if rule is not None)

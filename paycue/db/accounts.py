@@ -90,14 +90,17 @@ class AccountStore:
             )
         await write_rows(tx, self.schema, self.rows, rows)
 
-    async def claim_due(self, tx: Connection, now: datetime, most: int, lanes: Collection[int] | None = None) -> list[Key]:
-        """Lock up to `most` accounts whose timer is due, skipping those another transaction holds."""
-        rows = await tx.fetch(f"select tenant_id, account_id from {self.schema}.claim_due($1, $2, $3)", now, most, _numbers(lanes))
-        return [(r[0], r[1]) for r in rows]
+    async def claim_due(
+        self, tx: Connection, now: datetime, most: int, lanes: Collection[int] | None = None, floor: datetime | None = None
+    ) -> list[Key]:
+        """Lock up to `most` accounts whose timer is due, skipping those another transaction holds, and timers before `floor`."""
+        sql = f"select tenant_id, account_id from {self.schema}.claim_due($1, $2, $3, coalesce($4::timestamptz, '-infinity'))"
+        return [(row[0], row[1]) for row in await tx.fetch(sql, now, most, _numbers(lanes), floor)]
 
-    async def next_due(self, tx: Connection, lanes: Collection[int] | None = None) -> datetime | None:
-        """The earliest timer of all tenants, on these lanes (None: on all); None when there is none."""
-        at: datetime | None = await tx.fetchval(f"select {self.schema}.next_due($1)", _numbers(lanes))
+    async def next_due(self, tx: Connection, lanes: Collection[int] | None = None, floor: datetime | None = None) -> datetime | None:
+        """The earliest timer of all tenants, on these lanes (None: on all) and not before `floor`; None when there is none."""
+        sql = f"select {self.schema}.next_due($1, coalesce($2::timestamptz, '-infinity'))"
+        at: datetime | None = await tx.fetchval(sql, _numbers(lanes), floor)
         return at
 
     async def read(self, tx: Connection, tenant: str, account: str) -> Any | None:

@@ -14,6 +14,11 @@ _LANES = f"unnest(coalesce(lanes, array(select generate_series(0, {_MOST_LANES -
 """The lanes asked for; all that there may be, when none is named."""
 
 
+_PLANNED_ONCE = """language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan
+    set enable_bitmapscan = off"""
+"""There is one good plan, by the index of due times, and it stays good: a look that finds nothing costs less than planning it."""
+
+
 def service_role(schema: str) -> str:
     """The role a service's connections take. It owns nothing and bypasses nothing."""
     return f"paycue_{schema}"
@@ -160,24 +165,24 @@ def _http_tables(schema: str) -> list[str]:
 
 def _timers(schema: str) -> list[str]:
     timer, role = timer_role(schema), service_role(schema)
-    functions = ("claim_due(timestamptz, integer, integer[])", "next_due(integer[])")
+    functions = ("claim_due(timestamptz, integer, integer[], timestamptz)", "next_due(integer[], timestamptz)")
     return [
         f"grant select (tenant_id, account_id, lane, next_action_at, parked_at), update (next_action_at) on {schema}.account to {timer}",
         f"create policy due on {schema}.account to {timer} using (true) with check (false)",
         # Keys only, locked for the caller's transaction; what the caller then reads is under its own tenant list. Lane by lane, each
-        # by its index and as far as needed: what is due on other lanes, or later, costs nothing.
-        f"""create function {schema}.claim_due(due timestamptz, most integer, lanes integer[])
-            returns table (tenant_id text, account_id text) language sql security definer set search_path = pg_catalog as $$
-            select c.tenant_id, c.account_id from {_LANES} cross join lateral (
+        # by its index and as far as needed: what is due on other lanes, or later, costs nothing; nor does what is below the floor.
+        f"""create function {schema}.claim_due(due timestamptz, most integer, lanes integer[], floor timestamptz default '-infinity')
+            returns table (tenant_id text, account_id text) {_PLANNED_ONCE} as $$
+            begin return query select c.tenant_id, c.account_id from {_LANES} cross join lateral (
                 select a.tenant_id, a.account_id from {schema}.account a
-                where a.lane = l and a.next_action_at <= due and a.parked_at is null
+                where a.lane = l and a.next_action_at >= floor and a.next_action_at <= due and a.parked_at is null
                 order by a.next_action_at limit most for update skip locked) c
-            limit most $$""",
-        f"""create function {schema}.next_due(lanes integer[]) returns timestamptz language sql stable security definer
-            set search_path = pg_catalog as $$
-            select min(n.at) from {_LANES} cross join lateral (
+            limit most; end $$""",
+        f"""create function {schema}.next_due(lanes integer[], floor timestamptz default '-infinity')
+            returns timestamptz {_PLANNED_ONCE} as $$
+            begin return (select min(n.at) from {_LANES} cross join lateral (
                 select a.next_action_at as at from {schema}.account a
-                where a.lane = l and a.next_action_at is not null and a.parked_at is null order by a.next_action_at limit 1) n $$""",
+                where a.lane = l and a.next_action_at >= floor and a.parked_at is null order by a.next_action_at limit 1) n); end $$""",
         *(f"alter function {schema}.{function} owner to {timer}" for function in functions),
         *(f"revoke all on function {schema}.{function} from public" for function in functions),
         *(f"grant execute on function {schema}.{function} to {role}" for function in functions),

@@ -15,6 +15,7 @@ import asyncpg
 from paycue.bus.envelope import Pending
 from paycue.bus.store import Health, Letter, Outbox
 from paycue.bus.topics import topics
+from paycue.bus.watermark import ANYWHERE, Watermark
 from paycue.db.accounts import AccountStore
 from paycue.observability.invariants import Invariant, Violation
 from paycue.receipt import Receipt
@@ -58,14 +59,16 @@ class MemoryStore:
     def __init__(self, accounts: AccountStore, tables: Tables, faults: StoreFaults = NO_FAULTS, process: Process | None = None) -> None:
         self.accounts, self.tables = accounts, tables
         self._faults, self._process, self._open = faults, process, dict[MemoryUnit, None]()
+        self.watermark = Watermark()
         if process is not None:
             process.deaths.append(self._die)
 
     @asynccontextmanager
     async def transaction(self, tenants: Iterable[str]) -> AsyncIterator[Any]:
         await self.statement("begin")
-        unit = MemoryUnit(self.accounts, self.tables, tenants, self.statement)
+        unit = MemoryUnit(self.accounts, self.tables, tenants, self.statement, self.watermark)
         self._open[unit] = None
+        lowest = ANYWHERE
         try:
             yield unit
             lost = await self._faults.commit()
@@ -74,7 +77,9 @@ class MemoryStore:
             unit.end()
             await self._faults.committed()
             self._alive()
+            lowest = ANYWHERE if lost else unit.lowest
         finally:
+            self.watermark.put(lowest)
             self._open.pop(unit, None)
             unit.end()
         if lost:
@@ -106,8 +111,14 @@ class MemoryStore:
                 self.tables.relay = None
 
     async def next_due(self, lanes: Collection[int] | None = None) -> datetime | None:
-        await self.statement("next due")
-        return self.tables.earliest(lanes)
+        with self.watermark.looking(lanes) as look:
+            await self.statement("next due")
+            earliest = self.tables.earliest(lanes, look.began)
+            self.watermark.rise(look, earliest)
+            return earliest
+
+    def rescan(self) -> None:
+        self.watermark.put(ANYWHERE)
 
     async def entry(self, entry_id: str) -> bytes | None:
         await self.statement("entry")

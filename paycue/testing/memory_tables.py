@@ -12,6 +12,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from paycue.bus.watermark import ANYWHERE
+
 LOCK_SECONDS = 1.0
 """How long a transaction waits for another's lock, as on PostgreSQL."""
 GONE: Any = object()
@@ -49,10 +51,10 @@ class Tables:
         self._numbers[sequence] += 1
         return self._numbers[sequence]
 
-    def earliest(self, lanes: Collection[int] | None = None) -> datetime | None:
-        """The earliest timer of an account that is not parked, on these lanes (None: on all)."""
+    def earliest(self, lanes: Collection[int] | None = None, floor: datetime = ANYWHERE) -> datetime | None:
+        """The earliest timer of an account that is not parked, on these lanes (None: on all), not before `floor`."""
         rows = [row for row in self.tables["account"].values() if row.parked_at is None and (lanes is None or row.lane in lanes)]
-        return min((row.next_action_at for row in rows if row.next_action_at is not None), default=None)
+        return min((at for row in rows if (at := row.next_action_at) is not None and at >= floor), default=None)
 
     def apply(self, changes: Changes) -> None:
         """Commit."""

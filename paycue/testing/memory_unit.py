@@ -16,6 +16,7 @@ from paycue.bus.envelope import Envelope, Pending, Record
 from paycue.bus.flow import TopicPartition
 from paycue.bus.poison import digest_of, kept_of, record_of, refuse_overflow
 from paycue.bus.store import Claim, Letter
+from paycue.bus.watermark import ANYWHERE, NOWHERE, Watermark
 from paycue.db.accounts import AccountStore, Key, Loaded
 from paycue.db.bulk import Owned, RowTable
 from paycue.db.engine import Connection
@@ -23,10 +24,18 @@ from paycue.testing.memory_tables import GONE, AccountRow, Changes, Tables
 
 
 class MemoryUnit:
-    """One transaction: what it changed, over what is committed."""
+    """One transaction: what it changed, over what is committed. `lowest`: the earliest timer that it put."""
 
-    def __init__(self, accounts: AccountStore, tables: Tables, tenants: Iterable[str], statement: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        accounts: AccountStore,
+        tables: Tables,
+        tenants: Iterable[str],
+        statement: Callable[[str], Awaitable[None]],
+        watermark: Watermark,
+    ) -> None:
         self._accounts, self._tables, self._tenants, self._statement = accounts, tables, frozenset(tenants), statement
+        self._watermark, self.lowest = watermark, NOWHERE
         self.changes: Changes = {}
 
     @property
@@ -76,6 +85,7 @@ class MemoryUnit:
         return found
 
     async def save(self, states: dict[Key, Any], rows: Iterable[Owned]) -> None:
+        self.lowest = min([self.lowest, *(at for state in states.values() if (at := state.next_action_at) is not None)])
         await self._statement("save")
         for key, state in states.items():
             row = self._row(key)
@@ -99,11 +109,12 @@ class MemoryUnit:
             self._put("outbox", self._tables.next_number("outbox"), event)
 
     async def claim_due(self, now: datetime, most: int, lanes: Collection[int] | None) -> list[Key]:
+        floor = self._watermark.claiming(lanes, now)
         await self._statement("claim due")
         due: list[tuple[datetime, Key]] = []
         for key, row in self._tables.tables["account"].items():
             at = row.next_action_at
-            if at is not None and at <= now and row.parked_at is None and (lanes is None or row.lane in lanes):
+            if at is not None and floor <= at <= now and row.parked_at is None and (lanes is None or row.lane in lanes):
                 due.append((at, key))
         free = [key for _, key in sorted(due) if self._tables.locks.free(("account", key), self)][:most]
         for key in free:
@@ -111,6 +122,7 @@ class MemoryUnit:
         return free
 
     async def park(self, keys: Sequence[Key], at: datetime | None) -> None:
+        self.lowest = ANYWHERE if at is None else self.lowest
         await self._statement("park")
         for key in keys:
             self._put("account", key, msgspec.structs.replace(self._row(key), parked_at=at))
@@ -170,6 +182,7 @@ class MemoryUnit:
         return {entry_id: doc for entry_id in entry_ids if (doc := self._get("directory", entry_id)) is not None}
 
     async def wake_tenant(self, tenant: str, now: datetime) -> None:
+        self.lowest = min(self.lowest, now)
         await self._statement("wake tenant")
         for key in sorted(key for key in self._all("account") if key[0] == tenant and tenant in self._tenants):
             await self._lock("account", key)

@@ -6,9 +6,10 @@ transaction. Nothing here decides, and no call is ever repeated here.
 
 import asyncio
 import hashlib
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 import structlog
@@ -16,7 +17,6 @@ import structlog
 from paycue.auth.links import sign
 from paycue.bus.batch import Batch, Input
 from paycue.db.engine import TRANSIENT
-from paycue.ids import derived_id
 from paycue.observability import metrics
 from paycue.runtime import Runtime
 from services.notifier.adapters.base import Channel
@@ -61,9 +61,13 @@ class Sender:
         self._settings: NotifierSettings = runtime.settings
         self._channels: dict[str, Channel] = {}
         self._paces: dict[str, Pace] = {}
+        self._waiting: deque[tuple[Send | Find, float]] = deque()
         self._open: dict[asyncio.Task[None], None] = {}
+        self._next_is_ready = False
         self._claimed: dict[str, str] = {}
-        self._outcomes: asyncio.Queue[Input] = asyncio.Queue()
+        self._outcomes: deque[tuple[Send, CallFinished | CallFound]] = deque()
+        self._some, self._none = asyncio.Event(), asyncio.Event()
+        self._none.set()
         self._recorder: asyncio.Task[None] | None = None
         self._claiming, self._closed, self._kept = asyncio.Lock(), False, 0
 
@@ -106,30 +110,44 @@ class Sender:
 
     def submit(self, calls: Sequence[Send | Find], began: float) -> None:
         """Begin calls whose claims are committed. A process that was frozen since they `began` finds their time over."""
-        loop = asyncio.get_running_loop()
         self._runtime.world.flow.add("provider calls", len(calls))
-        for call in calls:
-            if isinstance(call, Send) and call.channel in self._paces:
-                self._claimed[call.call_id] = call.channel
-                self._paces[call.channel].begin()
-                _open_calls(call.channel).inc()
-            task = loop.create_task(self._perform(call, began))
-            self._open[task] = None
-            task.add_done_callback(self._ended)
+        claimed = {call.call_id: call.channel for call in calls if isinstance(call, Send)}
+        self._claimed |= claimed
+        for channel, count in Counter(claimed.values()).items():
+            if channel in self._paces:
+                self._paces[channel].begin(count)
+                _open_calls(channel).inc(count)
+        self._waiting.extend((call, began) for call in calls)
+        self._have_next_ready()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._open.pop(task, None)
-        self._runtime.alarm.ring()
+    def _have_next_ready(self) -> None:
+        """A task that goes on with what waits as soon as whoever makes calls now has to wait for a provider."""
+        if not self._next_is_ready:
+            self._next_is_ready = True
+            task = asyncio.get_running_loop().create_task(self._make_calls())
+            self._open[task] = None
+            task.add_done_callback(self._open.pop)
+
+    async def _make_calls(self) -> None:
+        """One call after another while each ends at once, for a task costs more than such a call. Calls that take time run side by side."""
+        self._next_is_ready = False
+        while self._waiting:
+            call, began = self._waiting.popleft()
+            if self._waiting:
+                self._have_next_ready()
+            await self._perform(call, began)
 
     async def stop(self) -> None:
         """Let the calls in hand end, as long as one request may take, and record what came of them; the rest becomes unknown."""
         async with self._claiming:
             self._closed = True
-        if self._open:
-            await asyncio.wait(list(self._open), timeout=self._settings.start_by_seconds + self._settings.call_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.start_by_seconds + self._settings.call_seconds):
+                while self._open:
+                    await asyncio.wait(list(self._open))
         if self._recorder is not None and not self._recorder.done():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._outcomes.join(), _LAST_OUTCOMES_SECONDS)
+                await asyncio.wait_for(self._none.wait(), _LAST_OUTCOMES_SECONDS)
         left = [*self._open, *([self._recorder] if self._recorder is not None else [])]
         for task in left:
             task.cancel()
@@ -143,11 +161,10 @@ class Sender:
             send, command = call.send, await self._found(call, began)
         else:
             result, digest = await self._send(call, began)
-            _sends(call.channel, result.outcome).inc()
             send, command = call, CallFinished(call.reminder_id, call.call_id, result, digest)
-        at = self._runtime.clock.now()
-        cause = derived_id(at, send.call_id, type(command).__name__, at.isoformat())
-        self._outcomes.put_nowait(Input(send.tenant, send.account, command, cause, at, command=True))
+        self._outcomes.append((send, command))
+        self._some.set()
+        self._none.clear()
 
     async def _send(self, send: Send, began: float) -> tuple[CallResult, bytes]:
         channel = self._channels.get(send.channel)
@@ -221,16 +238,24 @@ class Sender:
     async def _record_outcomes(self) -> None:
         """Fold outcomes as they come, together where they come together."""
         while True:
-            inputs = [await self._outcomes.get()]
-            while not self._outcomes.empty() and len(inputs) < _MOST_AT_ONCE:
-                inputs.append(self._outcomes.get_nowait())
-            await self._record(inputs)
-            self._runtime.world.flow.add("provider calls", -len(inputs))
-            for one in inputs:
-                self._outcomes.task_done()
-                if isinstance(one.event, CallFinished) and (channel := self._claimed.pop(one.event.call_id, None)):
-                    self._paces[channel].end()
-                    _open_calls(channel).dec()
+            await self._some.wait()
+            ended = [self._outcomes.popleft() for _ in range(min(len(self._outcomes), _MOST_AT_ONCE))]
+            await self._record(_inputs(ended, self._runtime.clock.now()))
+            self._runtime.world.flow.add("provider calls", -len(ended))
+            self._count([command for _, command in ended])
+            if not self._outcomes:
+                self._some.clear()
+                self._none.set()
+
+    def _count(self, ended: Sequence[CallFinished | CallFound]) -> None:
+        """Calls are over: there is room for others."""
+        finished = [(self._claimed.pop(one.call_id, ""), one.result.outcome) for one in ended if isinstance(one, CallFinished)]
+        for (channel, outcome), count in Counter(finished).items():
+            _sends(channel, outcome).inc(count)
+            if channel in self._paces:
+                self._paces[channel].end(count)
+                _open_calls(channel).dec(count)
+        self._runtime.alarm.ring()
 
     async def _record(self, inputs: list[Input]) -> None:
         """Trouble with the database waits and tries again; an outcome that can never be folded leaves its call to become unknown."""
@@ -248,6 +273,15 @@ class Sender:
                 for one in inputs:
                     await self._record([one])
                 return
+
+
+def _inputs(ended: Sequence[tuple[Send, CallFinished | CallFound]], at: datetime) -> list[Input]:
+    """What came of calls, to be folded; a call is over once, and found or not at one instant."""
+    when = at.isoformat()
+    return [
+        Input(send.tenant, send.account, command, f"{type(command).__name__}:{send.call_id}:{when}", at, command=True)
+        for send, command in ended
+    ]
 
 
 def _count_overdue(batch: Batch) -> None:

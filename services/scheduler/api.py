@@ -72,6 +72,7 @@ async def publish_policy(request: Request, caller: Writes, name: PathId, asked: 
     except HandwrittenError as error:
         return _refusal(error, instance_of(request.scope)).response()
     stored = await _publish(request, caller.tenant, policy, asked)
+    runtime_of(request).store.rescan()
     runtime_of(request).alarm.ring()
     return Response(stored.body, stored.status, media_type="application/json")
 

@@ -4,10 +4,12 @@
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
 
 import msgspec
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec.structs import replace
 
 from paycue.decision import Context, Decision, Handlers, Refused, TimerFired
@@ -40,8 +42,9 @@ def account_registered(account: Account, event: account_pb2.AccountRegistered, c
 def invoice_issued(account: Account, event: invoice_pb2.InvoiceIssued, ctx: Context) -> Decision[Account]:
     issued_on, due_on = facts.day(event.issued_on), facts.day(event.due_on)
     invoice = Item(event.invoice_id, event.currency, event.amount_minor, issued_on=issued_on, due_on=due_on)
-    changed, rows = facts.issue(account, invoice, _moment(account, ctx))
-    return Decision(account) if changed is account else _decide(changed, ctx, rows)
+    moment = _moment(account, ctx)
+    changed, rows = facts.issue(account, invoice, moment)
+    return Decision(account) if changed is account else _decide(changed, ctx, rows, moment=moment)
 
 
 def invoice_settled(account: Account, event: payment_pb2.InvoiceSettled, ctx: Context) -> Decision[Account]:
@@ -90,8 +93,8 @@ def timer_fired(account: Account, event: TimerFired, ctx: Context) -> Decision[A
     lifted, noted = pauses.end_pauses(account, moment)
     policy = moment.standing.policy
     fired = fire(lifted, moment, policy) if policy and is_open(policy, moment.zone, ctx.now) else Fired(lifted)
-    events = [*_state_events(account, lifted, ctx), *(_reminder_due(contact, moment) for contact in fired.contacts)]
-    return _decide(fired.account, ctx, fired.rows, events, noted)
+    events = [*_state_events(account, lifted, ctx), *[_reminder_due(contact, moment) for contact in fired.contacts]]
+    return _decide(fired.account, ctx, fired.rows, events, noted, moment=moment)
 
 
 def pause_account(account: Account, command: commands.PauseAccount, ctx: Context) -> Decision[Account]:
@@ -157,10 +160,12 @@ def _decide(
     events: Iterable[Message] = (),
     notes: tuple[msgspec.Struct, ...] = (),
     answer: object = None,
+    moment: Moment | None = None,
 ) -> Decision[Account]:
-    """The account with its next timer, its decisions numbered."""
-    numbered = tuple(replace(row, seq=place) for place, row in enumerate(rows, account.decisions + 1))
-    planned = replace(account, decisions=account.decisions + len(rows), next_action_at=next_action(account, _moment(account, ctx)))
+    """The account with its next timer, its decisions numbered. `moment` is the account's, where it is known already."""
+    numbered = [replace(row, seq=place) for place, row in enumerate(rows, account.decisions + 1)]
+    at = next_action(account, moment or _moment(account, ctx))
+    planned = replace(account, decisions=account.decisions + len(rows), next_action_at=at)
     return Decision(planned, tuple(events), (*numbered, *notes), answer=answer)
 
 
@@ -227,9 +232,17 @@ def _reminder_due(contact: Contact, moment: Moment) -> reminder_pb2.ReminderDue:
         channels=[_CHANNELS[channel] for channel in contact.carrier.channels],
         items=[_reminder_item(each) for each in contact.covered],
         planned_on=contact.planned_on.isoformat(),
-        valid_until=contact.valid_until,
+        valid_until=_stamp(contact.valid_until),
         manual=contact.manual,
     )
+
+
+@lru_cache(maxsize=1024)
+def _stamp(at: datetime) -> Timestamp:
+    """Made once for all reminders of a window, for it is made in Python."""
+    stamp = Timestamp()
+    stamp.FromDatetime(at)
+    return stamp
 
 
 def _reminder_item(covered: Covered) -> reminder_pb2.ReminderItem:

@@ -42,9 +42,11 @@ class Draft:
         return Decision(gate, tuple(self.events), tuple(self.rows), tuple(self.calls), answer)
 
     def _next_action_at(self) -> datetime | None:
-        wanted = [message.at for message in self.gate.messages]
-        wanted += [stop.since + OVERDUE for stop in self.gate.stops if not stop.overdue]
-        wanted += [closure.accepted_at + fence.WITHIN for closure in self.gate.closures]
+        gate = self.gate
+        wanted = [message.at for message in gate.messages]
+        if gate.stops or gate.closures:
+            wanted += [stop.since + OVERDUE for stop in gate.stops if not stop.overdue]
+            wanted += [closure.accepted_at + fence.WITHIN for closure in gate.closures]
         return min(wanted, default=None)
 
     def close(self, stop: StopTold, address: str = EVERYTHING) -> None:
@@ -52,6 +54,8 @@ class Draft:
         self.gate = fence.close(self.gate, self.now, self.standing, stop, address)
 
     def _acknowledge(self) -> None:
+        if not self.gate.closures:
+            return
         self.gate, over = fence.acknowledge(self.gate, self.now, self.standing)
         self.events += [fence.receipt_event(self.ctx.tenant, self.ctx.account, closure, self.now) for closure in over]
         self.rows += [fence.receipt_row(closure, self.now) for closure in over if closure.told.taken_by == fence.OWN]
@@ -71,7 +75,7 @@ class Draft:
             self.events.append(event)
 
     def _others(self, message: Message) -> tuple[Message, ...]:
-        return tuple(m for m in self.gate.messages if m.reminder_id != message.reminder_id)
+        return tuple([m for m in self.gate.messages if m.reminder_id != message.reminder_id])
 
     def outcome(self, kind: type[E], message: Message, **fields: object) -> E:
         """An outcome event of a message."""

@@ -154,15 +154,24 @@ class Gate(msgspec.Struct, frozen=True, array_like=True):
 
     def message(self, reminder_id: str) -> Message | None:
         """The open message of a reminder."""
-        return next((m for m in self.messages if m.reminder_id == reminder_id), None)
+        for message in self.messages:
+            if message.reminder_id == reminder_id:
+                return message
+        return None
 
     def balance(self, invoice_id: str) -> Balance | None:
         """The last balance of an invoice."""
-        return next((b for b in self.balances if b.invoice_id == invoice_id), None)
+        for balance in self.balances:
+            if balance.invoice_id == invoice_id:
+                return balance
+        return None
 
     def suppression(self, address: str) -> str:
         """Why nobody may write to an address (its suppression key), or nothing."""
-        return next((s.why for s in self.suppressed if s.address in (address, EVERYTHING)), "")
+        for suppression in self.suppressed:
+            if suppression.address in (address, EVERYTHING):
+                return suppression.why
+        return ""
 
     def opted_out(self, address: str) -> bool:
         """Whether exactly this address (its suppression key, or EVERYTHING) is opted out."""

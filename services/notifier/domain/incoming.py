@@ -1,7 +1,9 @@
 """Events of other services turned into the notifier's own structs. It decides nothing."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from paycue.events.v1 import account_pb2, common_pb2, reminder_pb2
 from services.notifier.domain.addresses import normalise_email, normalise_phone
@@ -36,15 +38,22 @@ def message_of(event: reminder_pb2.ReminderDue, now: datetime) -> Message:
     return Message(
         reminder_id=event.reminder_id,
         stage=_STAGES[event.stage],
-        channels=_channels(event.channels),
-        lines=tuple(map(_line, event.items)),
+        channels=_channels(tuple(event.channels)),
+        lines=tuple([_line(item) for item in event.items]),
         planned_on=date.fromisoformat(event.planned_on),
-        valid_until=event.valid_until.ToDatetime(tzinfo=UTC),
+        valid_until=_instant(event.valid_until.seconds, event.valid_until.nanos),
         at=now,
     )
 
 
-def _channels(numbers: Sequence[int]) -> tuple[str, ...]:
+@lru_cache(maxsize=1024)
+def _instant(seconds: int, nanos: int) -> datetime:
+    """Most reminders of a day end at one of a few instants."""
+    return Timestamp(seconds=seconds, nanos=nanos).ToDatetime(tzinfo=UTC)
+
+
+@lru_cache(maxsize=64)
+def _channels(numbers: tuple[int, ...]) -> tuple[str, ...]:
     if unknown := [number for number in numbers if number not in CHANNELS]:
         raise ValueError(f"channel is {unknown[0]}, expected one of {', '.join(CHANNELS.values())}")
     return tuple(dict.fromkeys(CHANNELS[number] for number in numbers))  # type: ignore[index]

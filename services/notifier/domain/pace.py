@@ -19,11 +19,11 @@ class Pace:
         self._at = now
         return max(0, min(int(self._left), self._rate - self.open))
 
-    def begin(self) -> None:
-        """A claim was made. It may be one too many, for an account may have several messages: the next ones wait longer."""
-        self._left -= 1
-        self.open += 1
+    def begin(self, count: int = 1) -> None:
+        """Claims were made. There may be one too many, for an account may have several messages: the next ones wait longer."""
+        self._left -= count
+        self.open += count
 
-    def end(self) -> None:
-        """A claim's outcome is recorded."""
-        self.open -= 1
+    def end(self, count: int = 1) -> None:
+        """The outcomes of claims are recorded."""
+        self.open -= count

@@ -75,13 +75,15 @@ def set_paused(gate: Gate, version: int, paused: bool, invoice_ids: tuple[str, .
 
 def held(gate: Gate, invoice_id: str) -> str:
     """Why an invoice must not be chased for certain: `disputed`, `paused`, or nothing."""
-    if any(h.open and h.invoice_id == invoice_id for h in gate.holds):
+    if gate.holds and any(h.open and h.invoice_id == invoice_id for h in gate.holds):
         return "disputed"
     return "paused" if gate.paused or invoice_id in gate.paused_invoices else ""
 
 
 def stopped(gate: Gate, invoice_id: str) -> bool:
     """Whether a fact in sight may mean that the invoice is not open any more, or not by this much."""
+    if not gate.stops and not gate.holds:
+        return False
     raw = any(not stop.invoice_ids or invoice_id in stop.invoice_ids for stop in gate.stops)
     return raw or any(hold.invoice_id == invoice_id for hold in awaiting_credit(gate))
 

@@ -6,13 +6,14 @@ whole. Amounts, the set of items and the policy's version are never part of it, 
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import msgspec
 
 from paycue.ids import derived_id
 from services.scheduler.domain.account import Item
 from services.scheduler.domain.ladder import step_date
-from services.scheduler.domain.policy import MIDNIGHT, Policy, Step
+from services.scheduler.domain.policy import Policy, Step
 from services.scheduler.domain.rows import Decided
 from services.scheduler.domain.standing import Moment
 
@@ -37,7 +38,7 @@ class Contact(msgspec.Struct, frozen=True):
 
 def in_order(covered: Sequence[Covered]) -> tuple[Covered, ...]:
     """Oldest due first."""
-    return tuple(sorted(covered, key=lambda each: (each.item.due_on, each.item.invoice_id)))
+    return tuple(sorted(covered, key=lambda each: (each.item.due_on, each.item.invoice_id)) if len(covered) > 1 else covered)
 
 
 def carrying(policy: Policy, covered: Sequence[Covered]) -> Step:
@@ -59,8 +60,9 @@ def manual_reminder_id(cause: str, moment: Moment) -> str:
     return derived_id(moment.now, moment.tenant, moment.account_id, "manual", cause)
 
 
+@lru_cache(maxsize=1024)
 def _start(day: date) -> datetime:
-    return datetime.combine(day, MIDNIGHT, UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def due_rows(contact: Contact, moment: Moment, policy: Policy) -> tuple[Decided, ...]:

@@ -43,7 +43,7 @@ def fire(account: Account, moment: Moment, policy: Policy) -> Fired:
         for item in account.items.values()
         if item.known and (steps := steps_due(policy, item, moment.today))
     ]
-    rows = tuple(row for each in judged for row in each.rows)
+    rows = tuple([row for each in judged for row in each.rows])
     sending = [Covered(each.item, each.goes) for each in judged if each.goes is not None]
     free = free_from(account, policy)
     if sending and moment.today < free:
@@ -52,7 +52,7 @@ def fire(account: Account, moment: Moment, policy: Policy) -> Fired:
     if not sending:
         return Fired(moved, (), rows)
     contacts = _contacts(account, sending, moment, policy)
-    rows += tuple(row for contact in contacts for row in due_rows(contact, moment, policy))
+    rows += tuple([row for contact in contacts for row in due_rows(contact, moment, policy)])
     return Fired(replace(moved, last_contact_on=moment.today, reminded_on=moment.today), contacts, rows)
 
 
@@ -108,9 +108,11 @@ def _contacts(account: Account, sending: list[Covered], moment: Moment, policy: 
         covered = in_order(sending + _also_covered(account, sending, moment))
         return (Contact(account_reminder_id(moment), carrying(policy, covered), covered, moment.today, valid_until),)
     return tuple(
-        Contact(invoice_reminder_id(each.item, each.step, moment), each.step, (each,), moment.today, valid_until)
-        for each in in_order(sending)
-        if each.step is not None
+        [
+            Contact(invoice_reminder_id(each.item, each.step, moment), each.step, (each,), moment.today, valid_until)
+            for each in in_order(sending)
+            if each.step is not None
+        ]
     )
 
 

@@ -17,7 +17,7 @@ from services.scheduler.domain.window import opened_through
 
 def step_date(item: Item, step: Step) -> date:
     """The step's own date."""
-    return item.due_on + timedelta(days=step.offset_days)
+    return item.due_on + timedelta(step.offset_days)
 
 
 def steps_ahead(policy: Policy, item: Item) -> tuple[Step, ...]:

@@ -29,6 +29,8 @@ def resume(account: Account, invoice_id: str, reason: str, moment: Moment) -> tu
 
 def end_pauses(account: Account, moment: Moment) -> tuple[Account, tuple[PauseNoted, ...]]:
     """Lift every hold whose last day is over."""
+    if not account.pauses:
+        return account, ()
     over = {key: each for key, each in account.pauses.items() if not each.holds(moment.today)}
     if not over:
         return account, ()

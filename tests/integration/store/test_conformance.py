@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from paycue.bus import watermark
 from paycue.bus.batch import Aside, Input
 from paycue.bus.envelope import Envelope, Pending, Record, Undecodable, decode, outgoing
 from paycue.bus.poison import digest_of
@@ -158,6 +159,86 @@ async def test_a_parked_account_has_no_timer_until_it_goes_on(stores: Pair) -> N
         assert (await unit.claim_due(START, 10, None), (await unit.load([A], lane))[A].parked) == ([], True)
         await unit.park([A], None)
     assert await stores.other.next_due() == START
+
+
+async def look(store: Store, at: timedelta, lanes: Sequence[int] = (0, 1)) -> list[Key]:
+    """One turn of a service's loop: claim what is due; if that is nothing, ask when the next timer is."""
+    async with store.transaction(BOTH) as unit:
+        due = await unit.claim_due(START + at, 10, lanes)
+        states = await unit.load(due, lane)
+        await unit.save({key: msgspec.structs.replace(states[key].state, next_action_at=None) for key in due}, [])
+    if not due:
+        await store.next_due(lanes)
+    return due
+
+
+DAY = timedelta(days=1)
+
+
+async def test_a_timer_put_below_where_looks_begin_is_found_at_once(stores: Pair) -> None:
+    assert await look(stores.one, 3 * DAY) == []
+    await put(stores.one, {A: drawer(at=DAY)})
+    assert await look(stores.one, 3 * DAY) == [A]
+
+
+async def test_a_timer_that_another_process_puts_below_where_looks_begin_is_found_before_long(
+    stores: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watermark, "RESCAN_SECONDS", 0.2)
+    assert await look(stores.one, 3 * DAY) == []
+    await put(stores.other, {A: drawer(at=DAY)})
+    assert await look(stores.one, 3 * DAY) == []
+    await asyncio.sleep(0.2)
+    assert await look(stores.one, 3 * DAY) == [A]
+
+
+async def test_a_timer_put_above_where_looks_begin_is_found_whoever_puts_it(stores: Pair) -> None:
+    await put(stores.one, {B: drawer(at=9 * DAY)})
+    assert await look(stores.one, 3 * DAY) == []
+    await put(stores.other, {A: drawer(at=4 * DAY)})
+    assert await look(stores.one, 5 * DAY) == [A]
+
+
+async def test_a_due_timer_that_another_transaction_holds_stays_in_sight(stores: Pair) -> None:
+    await put(stores.one, {A: drawer(at=DAY)})
+    task, leave = await held(stores.other, locks_a)
+    assert [await look(stores.one, 3 * DAY) for _ in range(2)] == [[], []]
+    leave.set()
+    await task
+    assert await look(stores.one, 3 * DAY) == [A]
+
+
+async def test_a_timer_committed_while_the_next_one_is_asked_for_stays_in_sight(stores: Pair) -> None:
+    """Its transaction may end after that question was asked and before it is answered."""
+    assert await look(stores.one, 3 * DAY) == []
+    store: Any = stores.one
+    with store.watermark.looking((0, 1)) as asked:
+        await put(stores.one, {A: drawer(at=DAY)})
+        store.watermark.rise(asked, None)
+    assert await look(stores.one, 3 * DAY) == [A]
+
+
+async def test_lanes_that_are_new_to_a_process_are_looked_at_from_the_start(stores: Pair) -> None:
+    assert await look(stores.one, 3 * DAY, [0]) == []
+    await put(stores.other, {A: drawer(at=DAY)})
+    assert await look(stores.one, 3 * DAY, [0]) == []
+    assert await look(stores.one, 3 * DAY, [0, 1]) == [A]
+
+
+async def test_an_account_that_goes_on_is_in_sight_again_with_its_old_timer(stores: Pair) -> None:
+    await put(stores.one, {A: drawer(at=DAY)})
+    for at in (START, None):
+        async with stores.one.transaction(BOTH) as unit:
+            await unit.load([A], lane)
+            await unit.park([A], at)
+        assert await look(stores.one, 3 * DAY) == ([] if at else [A])
+
+
+async def test_a_timer_put_by_another_way_is_in_sight_when_the_store_is_told(stores: Pair) -> None:
+    assert await look(stores.one, 3 * DAY) == []
+    await put(stores.other, {A: drawer(at=DAY)})
+    stores.one.rescan()
+    assert await look(stores.one, 3 * DAY) == [A]
 
 
 async def test_ids_are_claimed_once_and_other_content_under_a_known_id_is_told(stores: Pair) -> None:
