@@ -58,7 +58,9 @@ class Unit(Protocol):
         """Lock the lanes of a batch: of two processes that believe they own a partition, one waits, and then finds all claimed."""
 
     async def claim(self, envelopes: Sequence[Envelope]) -> list[Claim]:
-        """For each envelope whether its id is new (now claimed), a duplicate, or reused with other content."""
+        """For each envelope whether its id is new (now claimed), a duplicate, or reused with other content. Of types that the accounts'
+        documents know (`AccountStore.knows`) all count as new.
+        """
 
     async def load(self, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:
         """Lock the accounts wanted, in key order, creating what is missing on the lane that `lane_of` gives it."""

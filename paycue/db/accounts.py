@@ -15,6 +15,8 @@ from paycue.receipt import Receipt
 
 Key = tuple[str, str]
 """(tenant, account)."""
+_SEPARATOR = "\x1f"
+_KEYS = "unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31))) with ordinality as k(tenant_id, account_id{})"
 
 
 class Loaded(msgspec.Struct):
@@ -28,10 +30,12 @@ class Loaded(msgspec.Struct):
 class AccountStore:
     """Loads, saves and claims the accounts of one service's schema.
 
-    `state` is the document's struct, whose defaults are the empty account; `rows` says where Decision.rows go.
+    `state` is the document's struct, whose defaults are the empty account; `rows` says where Decision.rows go. `knows`: event types, by
+    their full names, of which the document itself knows those it has folded; the inbox keeps no ids of theirs.
     """
 
-    def __init__(self, schema: str, state: type, rows: dict[type, RowTable]) -> None:
+    def __init__(self, schema: str, state: type, rows: dict[type, RowTable], knows: Collection[str] = ()) -> None:
+        self.knows = frozenset(knows)
         self.schema, self.rows = schema, {Receipt: RowTable("stop_receipt", key=("stop_id", "kind"), on_conflict="nothing"), **rows}
         self.empty = state()
         self.encode = msgspec.msgpack.Encoder().encode
@@ -52,22 +56,21 @@ class AccountStore:
         if not keys:
             return {}
         rows = await tx.fetch(
-            f"""select a.tenant_id, a.account_id, a.lane, a.parked_at is not null as parked, a.doc
-                from unnest($1::text[], $2::text[]) with ordinality as k(tenant_id, account_id, n)
+            f"""select k.n, a.lane, a.parked_at is not null as parked, a.doc
+                from {_KEYS.format(", n")}
                 join {self.schema}.account a on a.tenant_id = k.tenant_id and a.account_id = k.account_id
                 order by k.n for update of a""",
-            [tenant for tenant, _ in keys],
-            [account for _, account in keys],
+            *_joined(keys),
         )
-        return {(r[0], r[1]): Loaded(r[2], r[3], self.decode(r[4])) for r in rows}
+        decode = self.decode
+        return {keys[n - 1]: Loaded(lane, parked, decode(doc)) for n, lane, parked, doc in rows}
 
     async def _insert(self, tx: Connection, keys: Sequence[Key], lanes: dict[Key, int]) -> set[Key]:
         rows = await tx.fetch(
             f"""insert into {self.schema}.account (tenant_id, account_id, lane, doc)
-                select *, $4::bytea from unnest($1::text[], $2::text[], $3::integer[])
+                select *, $4::bytea from unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31)), $3::integer[])
                 on conflict do nothing returning tenant_id, account_id""",
-            [tenant for tenant, _ in keys],
-            [account for _, account in keys],
+            *_joined(keys),
             [lanes[key] for key in keys],
             self.encode(self.empty),
         )
@@ -78,10 +81,10 @@ class AccountStore:
         if states:
             await tx.execute(
                 f"""update {self.schema}.account a set next_action_at = u.next, doc = u.doc, version = a.version + 1
-                    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::bytea[]) as u(tenant_id, account_id, next, doc)
+                    from unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31)), $3::timestamptz[], $4::bytea[])
+                        as u(tenant_id, account_id, next, doc)
                     where a.tenant_id = u.tenant_id and a.account_id = u.account_id""",
-                [tenant for tenant, _ in states],
-                [account for _, account in states],
+                *_joined(states),
                 [state.next_action_at for state in states.values()],
                 [self.encode(state) for state in states.values()],
             )
@@ -108,10 +111,9 @@ class AccountStore:
     async def park(self, tx: Connection, keys: Sequence[Key], now: datetime | None) -> None:
         """Park accounts (`now`), or let them go on (None)."""
         await tx.execute(
-            f"""update {self.schema}.account a set parked_at = $3 from unnest($1::text[], $2::text[]) as k(tenant_id, account_id)
+            f"""update {self.schema}.account a set parked_at = $3 from {_KEYS.format("")}
                 where a.tenant_id = k.tenant_id and a.account_id = k.account_id""",
-            [tenant for tenant, _ in keys],
-            [account for _, account in keys],
+            *_joined(keys),
             now,
         )
 
@@ -120,6 +122,12 @@ class AccountStore:
         await tx.execute(
             f"update {self.schema}.account set next_action_at = least(coalesce(next_action_at, $2), $2) where tenant_id = $1", tenant, now
         )
+
+
+def _joined(keys: Iterable[Key]) -> tuple[str, str]:
+    """Tenants and accounts as one text each: neither holds a control character, and asyncpg asks about each element of an array."""
+    tenants, accounts = zip(*keys, strict=True)
+    return _SEPARATOR.join(tenants), _SEPARATOR.join(accounts)
 
 
 def _numbers(lanes: Collection[int] | None) -> list[int] | None:

@@ -56,7 +56,8 @@ class MemoryUnit:
         await self._statement("claim")
         first: dict[bytes, Envelope] = {}
         for envelope in envelopes:
-            first.setdefault(envelope.inbox_id, envelope)
+            if envelope.type not in self._accounts.knows:
+                first.setdefault(envelope.inbox_id, envelope)
         claimed: dict[bytes, Envelope] = {}
         for inbox_id in sorted(first):
             await self._lock("inbox", inbox_id)
@@ -66,7 +67,7 @@ class MemoryUnit:
         return [self._verdict(one, claimed.get(one.inbox_id) is one) for one in envelopes]
 
     def _verdict(self, envelope: Envelope, claimed: bool) -> Claim:
-        if claimed:
+        if claimed or envelope.type in self._accounts.knows:
             return "new"
         return "duplicate" if self._get("inbox", envelope.inbox_id) == envelope.digest else "reused"
 

@@ -12,6 +12,7 @@ from paycue.bus.store import References, Unit
 from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Connection
+from paycue.events.v1.reminder_pb2 import ReminderDue
 from services.notifier.domain.gate import Gate, Said, Standing
 from services.notifier.domain.rows import AddressRow, ConsentRow, MessageRow, OverdueStopRow, ReportRow
 from services.notifier.settings import NotifierSettings
@@ -31,6 +32,8 @@ STORE = AccountStore(
         AddressRow: RowTable("address", key=("address", "channel"), on_conflict="nothing"),
         ConsentRow: RowTable("consent"),
     },
+    # A reminder is among the gate's messages, and then among its marks.
+    knows={ReminderDue.DESCRIPTOR.full_name},
 )
 
 

@@ -56,7 +56,8 @@ def judge(estate: Estate, book: Book, history: History, obeyed: list[Asked], tra
 
 def _nothing_lost(house: House, history: History, trace: Trace) -> None:
     """produced = applied + deduplicated + dead letters; and no event here is poison."""
-    handled = {event.DESCRIPTOR.full_name for event in house.service.handlers if hasattr(event, "DESCRIPTOR")}
+    # What a document knows by itself leaves no id behind: that it took effect is asked of each reminder, further down.
+    handled = {event.DESCRIPTOR.full_name for event in house.service.handlers if hasattr(event, "DESCRIPTOR")} - house.service.store.knows
     letters = house.tables.tables["letter"]
     for _, record, envelope in history.envelopes:
         if envelope is not None and envelope.type in handled and envelope.inbox_id not in house.folded and digest_of(record) not in letters:

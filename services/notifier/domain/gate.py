@@ -142,8 +142,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """None: any hour until `valid_until`."""
 
 
-class Gate(msgspec.Struct, frozen=True):
-    """Everything that decides whether a message to this account may leave."""
+class Gate(msgspec.Struct, frozen=True, array_like=True):
+    """Everything that decides whether a message to this account may leave. Kept as an array: a new field goes to the end."""
 
     contact_version: int = -1
     """Of the account's facts; -1: none has come yet."""

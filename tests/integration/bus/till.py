@@ -92,7 +92,9 @@ def timer_fired(state: Drawer, event: TimerFired, ctx: Context) -> Decision[Draw
 
 
 HANDLERS: Handlers = {InvoiceIssued: invoice_issued, AccountState: account_state, Ring: ring, TimerFired: timer_fired}
-STORE = AccountStore(SCHEMA, Drawer, {Line: RowTable("line", key=("number",)), Slip: RowTable("slip", copied=True)})
+STORE = AccountStore(
+    SCHEMA, Drawer, {Line: RowTable("line", key=("number",)), Slip: RowTable("slip", copied=True)}, knows={"paycue.events.v1.ReminderDue"}
+)
 
 
 def healed(state: Drawer, event: InvoiceIssued, ctx: Context) -> Decision[Drawer]:

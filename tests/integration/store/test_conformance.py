@@ -20,6 +20,7 @@ from paycue.db.engine import is_transient
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
 from tests.integration.bus.till import START, Drawer, Line, Slip
 from tests.integration.store.conftest import Pair
+from tests.unit.notifier.story import due
 
 A, B, C = ("acme", "a"), ("acme", "b"), ("acme", "c")
 BOTH = ("acme", "beta")
@@ -245,6 +246,16 @@ async def test_ids_are_claimed_once_and_other_content_under_a_known_id_is_told(s
         assert await unit.claim([envelope("1"), envelope("1"), envelope("2", "1")]) == ["new", "duplicate", "reused"]
     async with stores.other.transaction(BOTH) as unit:
         assert await unit.claim([envelope("1"), envelope("3"), envelope("2", "1")]) == ["duplicate", "new", "reused"]
+
+
+async def test_ids_of_types_that_the_documents_know_are_always_new(stores: Pair) -> None:
+    made = outgoing(due(), event_id="s1", source="urn:paycue:scheduler", at=START, partition=0)
+    known = decode(Record(made.topic, 0, 0, made.key, made.value, made.headers))
+    for _ in range(2):
+        async with stores.one.transaction(BOTH) as unit:
+            assert (await unit.claim([known, envelope("1"), known]))[::2] == ["new", "new"]
+    async with stores.other.transaction(BOTH) as unit:
+        assert await unit.claim([known, envelope("1")]) == ["new", "duplicate"]
 
 
 async def test_an_id_that_another_transaction_is_claiming_is_waited_for(stores: Pair) -> None:
