@@ -27,7 +27,6 @@ from paycue.bus.receipts import Receipts
 from paycue.bus.store import Unit, no_references
 from paycue.bus.topics import topics_of
 from paycue.db.engine import TRANSIENT, Database
-from paycue.observability import metrics
 from paycue.observability.invariants import Violation
 from paycue.world import World
 
@@ -217,16 +216,10 @@ class Runtime:
     async def measure(self) -> int:
         """Set the gauges; the records behind, over all consumers."""
         await measure(self.store, self.service.name, self.clock.now())
-        self._measure_feeds()
+        if self.feeds is not None:
+            self.feeds.measure(self.service.name, self.lanes(), asyncio.get_running_loop().time())
         lags = [await consumer.lag() for consumer in self.consumers if consumer.group not in self._poisoned]
         return sum(lags)
-
-    def _measure_feeds(self) -> None:
-        if self.feeds is not None:
-            now = asyncio.get_running_loop().time()
-            for name in self.feeds.names:
-                for lane in self.lanes():
-                    metrics.STOP_FEED_AGE.labels(self.service.name, name, str(lane)).set(self.feeds.age((name, lane), now))
 
     def notes(self) -> list[str]:
         """What is not as it should be although the service may well be spoken to."""

@@ -11,6 +11,7 @@ import msgspec
 
 from paycue.bus.flow import TopicPartition
 from paycue.bus.topics import topics
+from paycue.observability import metrics
 
 BEAT_KEY = b"beat"
 """The key of a beat; no account has it, for it holds no colon."""
@@ -74,3 +75,9 @@ class Feeds:
     def stale(self, lane: int, now: float) -> list[str]:
         """The feeds of a lane that are older than the limit."""
         return [name for name in self.names if self.age((name, lane), now) > self.limit]
+
+    def measure(self, service: str, lanes: Collection[int], now: float) -> None:
+        """Set the gauge of every feed's age on these lanes."""
+        for name in self.names:
+            for lane in lanes:
+                metrics.STOP_FEED_AGE.labels(service, name, str(lane)).set(self.age((name, lane), now))

@@ -5,15 +5,12 @@ told to spoil passes unchanged and in order.
 """
 
 import asyncio
-import socket
-import struct
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
-_RESET = struct.pack("ii", 1, 0)
+from paycue.testing.proxy_end import End
+
 _TAIL = 256
 """Bytes of a request that are remembered, for a pattern may come in two packets."""
 
@@ -108,95 +105,19 @@ class FaultProxy:
         return passes, True
 
 
-class _End(asyncio.Protocol):
-    """One of a connection's two ends: `pair` hears what it reads; `write` is late by as much as the proxy is told."""
-
-    def __init__(self, pair: "_Pair") -> None:
-        self._pair = pair
-        self._transport: asyncio.Transport | None = None
-        self._held = deque[bytes]()
-        self._early = b""  # what was to be sent before there was a connection
-        self._closing = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no instances of it
-        self._pair.made(self)
-        if self._early:
-            self._send(self._early)
-
-    def data_received(self, data: bytes) -> None:
-        self._pair.read(self, data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._pair.lost(self)
-
-    def pause_writing(self) -> None:
-        self._pair.other(self).read_on(False)
-
-    def resume_writing(self) -> None:
-        self._pair.other(self).read_on(True)
-
-    @property
-    def is_open(self) -> bool:
-        return self._transport is not None
-
-    def read_on(self, go: bool) -> None:
-        """Read, or leave what comes in the kernel."""
-        if self._transport is not None and not self._transport.is_closing():
-            (self._transport.resume_reading if go else self._transport.pause_reading)()
-
-    def write(self, data: bytes, delay: float) -> None:
-        """Send after `delay` seconds, and never before what was to be sent earlier."""
-        if delay <= 0 and not self._held:
-            self._send(data)
-            return
-        self._held.append(data)
-        asyncio.get_running_loop().call_later(delay, self._send_held)
-
-    def _send_held(self) -> None:
-        if self._held:
-            self._send(self._held.popleft())
-        if self._closing and not self._held:
-            self.close()
-
-    def _send(self, data: bytes) -> None:
-        if self._transport is None:
-            self._early += data
-        elif not self._transport.is_closing():
-            # uvloop's transport may be closed already and not say so yet.
-            with suppress(RuntimeError):
-                self._transport.write(data)
-
-    def close(self) -> None:
-        """Say goodbye after what is still held back."""
-        self._closing = True
-        if self._transport is not None and not self._held:
-            self._transport.close()
-
-    def reset(self) -> None:
-        """End at once; the other side gets a reset instead of an end of file."""
-        self._held.clear()
-        if self._transport is not None:
-            sock = self._transport.get_extra_info("socket")
-            if sock is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self._transport.abort()
-
-
 class _Pair:
     """A connection through the proxy: what its client reads and what its server reads."""
 
     def __init__(self, proxy: FaultProxy) -> None:
         self._proxy = proxy
-        self.client, self.server = _End(self), _End(self)
+        self.client, self.server = End(self), End(self)
         self.torn = False
         """Bytes of it have vanished."""
         self._asked = b""
         self._swallowing = False
         self._connecting: asyncio.Task[None] | None = None
 
-    def made(self, end: _End) -> None:
+    def made(self, end: End) -> None:
         if end is self.server:
             return
         self._proxy.opened(self)
@@ -214,10 +135,10 @@ class _Pair:
         if not self.client.is_open:
             self.server.reset()
 
-    def other(self, end: _End) -> _End:
+    def other(self, end: End) -> End:
         return self.server if end is self.client else self.client
 
-    def read(self, end: _End, data: bytes) -> None:
+    def read(self, end: End, data: bytes) -> None:
         """Bytes came; pass them on, or not."""
         if self._proxy.silent:
             self.torn = True
@@ -238,7 +159,7 @@ class _Pair:
             self.client.reset()
             self.server.close()
 
-    def lost(self, end: _End) -> None:
+    def lost(self, end: End) -> None:
         other = self.other(end)
         if other.is_open:
             other.close()
