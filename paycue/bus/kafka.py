@@ -18,7 +18,8 @@ from aiokafka.partitioner import murmur2
 from paycue.bus.bus import BusError, Consumer, Fence
 from paycue.bus.envelope import MAX_VALUE, Outgoing
 from paycue.bus.flow import Flow, TopicPartition
-from paycue.bus.kafka_consumer import SESSION_SECONDS, KafkaConsumer, stop_within
+from paycue.bus.kafka_client import start_within, stop_within
+from paycue.bus.kafka_consumer import SESSION_SECONDS, KafkaConsumer
 from paycue.bus.topics import Topic, topics
 from paycue.ids import new_id
 from paycue.settings import KernelSettings
@@ -95,7 +96,8 @@ class KafkaBus:
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(**self.client)
         try:
-            await admin.start()
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await admin.start()
             yield admin
         except (KafkaError, TimeoutError) as error:
             raise BusError(f"the topics at {self.servers} cannot be read or changed: {error}") from error
@@ -104,18 +106,15 @@ class KafkaBus:
 
     async def _existing(self, admin: AIOKafkaAdminClient) -> dict[str, int]:
         """The partitions of those topics that exist, by name without the prefix."""
-        found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
         return {name: found[self.prefix + name] for name in topics() if self.prefix + name in found}
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._building:
             if self._producer is None:
                 producer = AIOKafkaProducer(**self.client, **PRODUCER)
-                try:
-                    await producer.start()
-                except KafkaError as error:
-                    await producer.stop()
-                    raise BusError(f"no Kafka answers at {self.servers}: {error}") from error
+                await start_within(producer, self.servers)
                 self._producer = producer
             return self._producer
 

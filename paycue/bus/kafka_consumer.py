@@ -5,7 +5,6 @@ It never decodes: a deserializer that raises inside the client loses other parti
 
 import asyncio
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -19,10 +18,10 @@ from paycue.bus.bus import BusError, Fence
 from paycue.bus.envelope import Record
 from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
+from paycue.bus.kafka_client import start_within, stop_within
 
 SESSION_SECONDS = 10.0
 QUICK_MS = 100
-_STOP_SECONDS = 5
 log = structlog.get_logger(__name__)
 _ANSWER_SECONDS = 5
 _VALUE = itemgetter(1)
@@ -43,20 +42,6 @@ CONSUMER: dict[str, Any] = {
 def session(seconds: float) -> dict[str, int]:
     """How long a member that died holds its partitions: nobody else reads them meanwhile. Three heartbeats may be lost."""
     return {"session_timeout_ms": int(seconds * 1000), "heartbeat_interval_ms": int(seconds * 300)}
-
-
-async def stop_within(client: Any) -> None:
-    """Stop a producer or consumer: `stop()` hangs while the broker is down, and then never gets to closing its connections."""
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await client.stop()
-    except (TimeoutError, KafkaError, RuntimeError):
-        parts = (getattr(client, name, None) for name in ("_sender", "_fetcher", "client", "_client"))
-        for part in parts:
-            if part is not None:
-                with suppress(TimeoutError, KafkaError, RuntimeError):
-                    async with asyncio.timeout(1):
-                        await part.close()
 
 
 class _Revocation(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -99,10 +84,7 @@ class KafkaConsumer:
 
     async def start(self) -> None:
         self._client.subscribe([self._prefix + topic for topic in self.topics], listener=_Revocation(self))
-        try:
-            await self._client.start()
-        except KafkaError as error:
-            raise BusError(f"no Kafka answers at {self._servers}: {error}") from error
+        await start_within(self._client, self._servers)
 
     def own(self, tp: Any) -> TopicPartition:
         return tp.topic.removeprefix(self._prefix), tp.partition

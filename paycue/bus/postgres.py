@@ -4,9 +4,11 @@ Nothing here decides. A transaction names its tenants, and row-level security sh
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
+
+import asyncpg
 
 from paycue.bus import inbox, letter_rows, outbox_rows
 from paycue.bus.batch import Aside
@@ -140,9 +142,12 @@ class PostgresStore:
                 # Whoever leads and is frozen must not keep the others from leading.
                 await connection.execute(f"set idle_session_timeout = '{_SILENT_SECONDS}s'")
                 yield PostgresOutbox(self.schema, connection)
-            finally:
-                if not connection.is_closed():
-                    await connection.execute("reset idle_session_timeout; select pg_advisory_unlock_all()")
+                await connection.execute("reset idle_session_timeout; select pg_advisory_unlock_all()")
+            except BaseException:
+                # The lock ends with its connection, which nobody else may be given with it. A closed one is the pool's again already.
+                with suppress(asyncpg.InterfaceError):
+                    connection.terminate()
+                raise
 
     async def next_due(self, lanes: Collection[int] | None = None) -> datetime | None:
         async with self.database.connection() as connection:

@@ -109,6 +109,7 @@ class Database:
                 connection_class=_AsItWas,
                 timeout=5,
                 command_timeout=60,
+                max_inactive_connection_lifetime=0,
                 server_settings=self._settings,
             )
         return self._made

@@ -19,20 +19,20 @@ _log = structlog.get_logger("paycue.http")
 _TOKENS = re.compile(r"^(/[pu]/).+")
 _QUIET = ("/healthz", "/readyz", "/metrics")
 _DOCS = ("/docs", "/redoc")
-_NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+_NOTHING = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 # Our own pages carry their styles in themselves and post only to us.
-_PAGE = f"{_NOTHING}; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'"
+_PAGE = _NOTHING + b"; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'"
 _DOCS_PAGE = (
-    "default-src 'self'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net "
-    "https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:; worker-src blob:; frame-ancestors 'none'"
+    b"default-src 'self'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net "
+    b"https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:; worker-src blob:; frame-ancestors 'none'"
 )
-_SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
 
 
 class Observed:
@@ -119,10 +119,10 @@ def _operation(scope: Scope) -> str:
 
 
 def _add_headers(scope: Scope, message: Message, span: trace.Trace) -> None:
-    headers = MutableHeaders(raw=message.setdefault("headers", []))
-    headers["traceparent"] = span.header()
-    for name, value in _SECURITY.items():
-        headers.setdefault(name, value)
-    page = headers.get("content-type", "").startswith("text/html")
+    raw: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
+    given = dict(raw)
+    page = given.get(b"content-type", b"").startswith(b"text/html")
     policy = _DOCS_PAGE if scope["path"].startswith(_DOCS) else _PAGE if page else _NOTHING
-    headers.setdefault("Content-Security-Policy", policy)
+    ours = (*_SECURITY, (b"content-security-policy", policy))
+    raw += [header for header in ours if header[0] not in given]
+    MutableHeaders(raw=raw)["traceparent"] = span.header()

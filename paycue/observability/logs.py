@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -23,6 +24,9 @@ _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]++(?:'[\w.+-]++){0,3}+(?:@|%40)[\w-]+(?:
 _PHONE = re.compile(r"(?<![\w+])(?:\+|%2B)\d(?:[ ().-]{0,2}\d){6,14}(?!\d)")
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
 _LINK = re.compile(r"\bk[a-z2-7]{40,}\b")
+# What all of them need, long links aside: most texts of a line have none of it.
+_SUSPECT = re.compile(r"[@+\s]|%(?:40|2B)", re.IGNORECASE)
+_SHORTER_THAN_LINKS = 40
 _DEEPEST = 8
 
 
@@ -68,18 +72,27 @@ def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutable
 
 def cleaned(text: str) -> str:
     """`text` without e-mail addresses, phone numbers, bearer tokens, passwords of URLs and signed links."""
+    if len(text) <= _SHORTER_THAN_LINKS and not _SUSPECT.search(text):
+        return text
     text = _BEARER.sub(r"\1 [secret]", masked(text))
     return _LINK.sub("[link]", _PHONE.sub("[phone]", _MAIL.sub("[email]", text)))
 
 
+@lru_cache(maxsize=1024)
+def _told_by(name: str) -> str:
+    """What stands for any value of this name; nothing where the value may be looked at. The same names come again and again."""
+    return "[secret]" if _SECRET_NAMES.search(name) else "[address]" if _ADDRESS_NAMES.search(name) else ""
+
+
 def _clean(name: str, value: Any, depth: int) -> Any:
     """`value` under `name`. What is neither plain nor a collection is shown by its cleaned repr."""
+    told = _told_by(name)
     if value is None or isinstance(value, bool | int | float):
-        return value if not _SECRET_NAMES.search(name) or value is None else "[secret]"
-    if _SECRET_NAMES.search(name):
-        return "[secret]"
-    if _ADDRESS_NAMES.search(name) and isinstance(value, str):
-        return "[address]"
+        return "[secret]" if told == "[secret]" and value is not None else value
+    if told == "[secret]":
+        return told
+    if told and isinstance(value, str):
+        return told
     if isinstance(value, str):
         return cleaned(value)
     if isinstance(value, bytes | bytearray | memoryview):

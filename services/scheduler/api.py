@@ -139,12 +139,12 @@ async def read_policy_version(
     return schemas.PolicyForm.of(row.policy)
 
 
-@router.get("/accounts", tags=["accounts"])
-async def list_accounts(request: Request, caller: Reads, asked: Annotated[Asked, Depends(ACCOUNTS.asked)]) -> Page[schemas.AccountSummary]:
+@router.get("/accounts", tags=["accounts"], response_model=Page[schemas.AccountSummary])
+async def list_accounts(request: Request, caller: Reads, asked: Annotated[Asked, Depends(ACCOUNTS.asked)]) -> Response:
     """Accounts by id, with what is open and when each is next."""
     async with reading(request, caller.tenant) as tx:
         rows = await store.accounts(tx, caller.tenant, asked.after, asked.limit + 1)
-    return ACCOUNTS.page(asked, rows, lambda row: (row.account_id,), schemas.AccountSummary.of)
+    return ACCOUNTS.told(asked, rows, lambda row: (row.account_id,), schemas.summary)
 
 
 @router.get("/accounts/{account}", tags=["accounts"])

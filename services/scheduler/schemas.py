@@ -160,22 +160,19 @@ class AccountSummary(BaseModel):
     paused: bool
     open: list[OpenOut]
 
-    @classmethod
-    def of(cls, row: AccountRow) -> Self:
-        return cls(**_summary(row))
 
-
-def _summary(row: AccountRow) -> dict[str, Any]:
+def summary(row: AccountRow) -> dict[str, Any]:
+    """An AccountSummary's fields as plain values."""
     told = {"account_id": row.account_id, "next_action_at": row.next_action_at, "parked_since": row.parked_at}
     return {**told, "paused": "" in row.state.pauses, "open": _open(row.state)}
 
 
-def _open(account: Account) -> list[OpenOut]:
+def _open(account: Account) -> list[dict[str, Any]]:
     sums: dict[str, list[int]] = {}
     for item in account.items.values():
         if item.known:
             sums.setdefault(item.currency, []).append(item.open_minor)
-    return [OpenOut(currency=code, open=decimal_text(sum(each), code), open_invoices=len(each)) for code, each in sorted(sums.items())]
+    return [{"currency": code, "open": decimal_text(sum(each), code), "open_invoices": len(each)} for code, each in sorted(sums.items())]
 
 
 class NextStepOut(BaseModel):
@@ -219,7 +216,7 @@ class AccountOut(AccountSummary):
         steps = {step.invoice_id: NextStepOut.model_validate(step, from_attributes=True) for step in why.next_steps}
         known = sorted((item for item in state.items.values() if item.known), key=lambda item: (item.due_on, item.invoice_id))
         return cls(
-            **_summary(row),
+            **summary(row),
             zone=why.zone,
             locale=state.locale,
             last_contact_on=why.last_contact_on,

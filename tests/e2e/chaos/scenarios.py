@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from msgspec.structs import replace
 
 from paycue.bus.envelope import MAX_VALUE, Headers, Outgoing
-from paycue.bus.kafka_consumer import stop_within
+from paycue.bus.kafka_client import stop_within
 from paycue.local.inbox import SmtpFault, TwilioFault
 from paycue.testing.fault_proxy import FaultProxy
 from tests.e2e.chaos.book import Debt

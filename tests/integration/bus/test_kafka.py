@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
-from paycue.bus import kafka_consumer
+from paycue.bus import kafka_client, kafka_consumer
 from paycue.bus.bus import BusError
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
@@ -136,6 +136,16 @@ async def test_a_broker_that_is_not_there_is_an_error_and_leaves_nothing_open() 
         await bus.create_topics()
 
 
+async def test_a_broker_that_says_nothing_is_not_waited_for_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_client, "_START_SECONDS", 0.2)
+    silent = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
+    address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    consumer = KafkaBus(address, Flow()).consumer("group", (TOPIC,), no_fence)
+    with pytest.raises(BusError, match=f"no Kafka answers at {address}: nothing came of it"):
+        await consumer.start()
+    silent.close()
+
+
 async def test_a_header_without_a_value_is_an_empty_one(kafka_ground: Ground) -> None:
     bus = await kafka_ground.bus()
     assert isinstance(bus, KafkaBus)
@@ -152,7 +162,7 @@ async def test_nothing_hangs_when_the_broker_stops_answering(
     if kafka._kafka is None:
         pytest.skip("the broker is not ours to freeze")
     monkeypatch.setattr("paycue.bus.kafka._PUBLISH_SECONDS", 1)
-    monkeypatch.setattr("paycue.bus.kafka_consumer._STOP_SECONDS", 1)
+    monkeypatch.setattr("paycue.bus.kafka_client._STOP_SECONDS", 1)
     bus = await kafka_ground.bus()
     folder = Recorder()
     consumer, task = await kafka_ground.lanes(bus, folder)
