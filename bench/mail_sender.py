@@ -19,6 +19,7 @@ from aiosmtplib import SMTP
 from paycue.clock import SystemClock
 from paycue.ids import new_id
 from services.notifier.adapters.channels import open_channels
+from services.notifier.adapters.requests import provider_call
 from services.notifier.domain.claim import Send
 from services.notifier.domain.gate import Line
 from services.notifier.loops import Sender
@@ -66,8 +67,7 @@ async def pooled(count: int, one: Callable[[int], Awaitable[None]]) -> dict[str,
 
 async def raw(port: int, count: int) -> dict[str, float]:
     """Bytes that are ready, one and the same mail."""
-    sender = Sender(SimpleNamespace(settings=settings(port), clock=SystemClock()))  # type: ignore[arg-type]
-    mail = sender._provider_call(sends(1)[0], 0.0, rendered=True).raw
+    mail = provider_call(settings(port), sends(1)[0], 0.0, rendered=True).raw
     clients = [SMTP(hostname="127.0.0.1", port=port, use_tls=False, start_tls=False) for _ in range(CONNECTIONS)]
     await asyncio.gather(*(client.connect() for client in clients))
     idle = list(clients)

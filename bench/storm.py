@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from bench.figures import Run
 from bench.fill import fill
 from bench.product import PAIR, TENANT, Installation, drained, installed, invoice
+from paycue.bus.postgres import PostgresStore
 from paycue.db.engine import Database
 from paycue.db.schema import service_role
 from paycue.local.stack import LocalStack
 from services.scheduler.domain.policy import Policy, Step
-from services.scheduler.store import publish_policy
+from services.scheduler.store import STORE, publish_policy
 
 During = Callable[[Installation], AbstractAsyncContextManager[None]]
 """What goes on beside the storm and is looked at when it is over."""
@@ -49,7 +50,7 @@ async def loaded(house: Installation, count: int, due_in: int = 0) -> None:
 
 async def in_force(house: Installation) -> None:
     """What publishing a policy through the API does, while nobody can answer: every account is to be asked now."""
-    database = Database(house.url, service_role("scheduler"), pool_size=1)
-    async with database.transaction([TENANT]) as tx:
-        await publish_policy(tx, TENANT, STORM, datetime.now(UTC))
-    await database.close()
+    store = PostgresStore(STORE, Database(house.url, service_role("scheduler"), pool_size=1))
+    async with store.transaction([TENANT]) as unit:
+        await publish_policy(unit, TENANT, STORM, datetime.now(UTC))
+    await store.close()

@@ -78,9 +78,9 @@ class Runtime:
         if service.takes_stops:
             made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1))
         for group, events in service.consumers.items():
-            feeds = self.feeds if group == service.stops else None
-            each: dict[str, Any] = {"lanes_at_once": at_once, "most": self.most, "patient": feeds is None}
-            made.append(LaneConsumer(group, topics_of(events), bus, self.folder, feeds=feeds, **each))
+            feeds, heard = (self.feeds if group == service.stops else None), topics_of(events)
+            patient = feeds is None
+            made.append(LaneConsumer(group, heard, bus, self.folder, lanes_at_once=at_once, most=self.most, feeds=feeds, patient=patient))
         return made
 
     def most(self) -> int:

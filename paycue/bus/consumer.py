@@ -42,8 +42,7 @@ class LaneConsumer:
     """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
     A poll brings `most()` records at most; `feeds` is told ten times a second how far all is folded. Beats are counted there and folded
-    nowhere.
-    `patient`: what it reads is nothing that anybody waits for.
+    nowhere. `patient`: nobody waits for what it reads.
     """
 
     def __init__(

@@ -4,8 +4,9 @@ Each event carries the whole present state of one creditor or key, so that the l
 service ever asks another who is allowed.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
+from functools import lru_cache
 
 import asyncpg
 import msgspec
@@ -77,16 +78,11 @@ class Directory:
     async def creditor(self, tenant: str) -> Creditor | None:
         """A creditor by its tenant id."""
         doc = await self._store.entry(f"creditor:{tenant}")
-        return None if doc is None else msgspec.msgpack.decode(doc, type=Creditor)
+        return None if doc is None else creditor_of(doc)
 
     async def tenants(self) -> list[str]:
         """Every creditor there is."""
         return await self._store.tenants()
-
-
-async def creditors(unit: Unit, tenants: Sequence[str]) -> dict[str, Creditor]:
-    """The creditors of `tenants` that are registered, for a service's references."""
-    return _creditors(await unit.entries([f"creditor:{tenant}" for tenant in tenants]))
 
 
 async def pinned(unit: Unit, tenants: Sequence[str], beside: str) -> tuple[dict[str, Creditor], bytes | None]:
@@ -99,11 +95,13 @@ async def pinned(unit: Unit, tenants: Sequence[str], beside: str) -> tuple[dict[
     if beside not in found:
         raise asyncpg.LockNotAvailableError(f"{beside} is being changed")
     kept = found.pop(beside)
-    return _creditors({entry_id: doc for entry_id, doc in found.items() if doc is not None}), kept
+    return {entry_id.removeprefix("creditor:"): creditor_of(doc) for entry_id, doc in found.items() if doc is not None}, kept
 
 
-def _creditors(found: Mapping[str, bytes]) -> dict[str, Creditor]:
-    return {entry_id.removeprefix("creditor:"): msgspec.msgpack.decode(doc, type=Creditor) for entry_id, doc in found.items()}
+@lru_cache(maxsize=4096)
+def creditor_of(doc: bytes) -> Creditor:
+    """A creditor from its entry; the same few are asked for with every batch."""
+    return msgspec.msgpack.decode(doc, type=Creditor)
 
 
 def entry_key(event: CreditorRegistered | ApiKeyRegistered) -> bytes:

@@ -36,19 +36,21 @@ async def claim(tx: Connection, schema: str, envelopes: Sequence[Envelope]) -> l
     for envelope in envelopes:
         first.setdefault(envelope.inbox_id, envelope)
     ids = sorted(first)
-    # As two runs of bytes, for asyncpg asks about each element of an array; and told how many were written, not which.
-    written = await tx.execute(
-        f"""insert into {schema}.inbox (id, digest)
-            select encode(substr($1::bytea, 16 * n + 1, 16), 'hex')::uuid, substr($2::bytea, 8 * n + 1, 8)
-            from generate_series(0, $3::integer - 1) n
-            on conflict do nothing""",
+    # Runs of bytes there and back, for asyncpg asks about each element of an array and makes an object of each UUID.
+    written = await tx.fetchval(
+        f"""with written as (
+                insert into {schema}.inbox (id, digest)
+                select encode(substr($1::bytea, 16 * n + 1, 16), 'hex')::uuid, substr($2::bytea, 8 * n + 1, 8)
+                from generate_series(0, $3::integer - 1) n
+                on conflict do nothing returning id)
+            select coalesce(string_agg(uuid_send(id), ''), '') from written""",
         b"".join(ids),
         b"".join([first[i].digest for i in ids]),
         len(ids),
     )
-    all_new = written == f"INSERT 0 {len(ids)}"
-    known, claimed = ({i: first[i].digest for i in ids}, set(ids)) if all_new else await _known(tx, schema, ids)
-    return [_verdict(e, known[e.inbox_id], e.inbox_id in claimed and first[e.inbox_id] is e) for e in envelopes]
+    claimed = {written[start : start + 16] for start in range(0, len(written), 16)}
+    digests = {i: first[i].digest for i in claimed} | await _digests(tx, schema, [i for i in ids if i not in claimed])
+    return [_verdict(e, digests[e.inbox_id], e.inbox_id in claimed and first[e.inbox_id] is e) for e in envelopes]
 
 
 def _verdict(envelope: Envelope, digest: bytes, claimed: bool) -> Claim:
@@ -57,14 +59,14 @@ def _verdict(envelope: Envelope, digest: bytes, claimed: bool) -> Claim:
     return "duplicate" if digest == envelope.digest else "reused"
 
 
-async def _known(tx: Connection, schema: str, ids: Sequence[bytes]) -> tuple[dict[bytes, bytes], set[bytes]]:
-    """The digests under which ids stand, and the ids that this transaction has claimed."""
+async def _digests(tx: Connection, schema: str, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The digests under which ids were claimed before."""
+    if not ids:
+        return {}
     rows = await tx.fetch(
-        f"""select id, digest, xmin = pg_current_xact_id()::xid as claimed from {schema}.inbox
-            where id = any(select encode(x, 'hex')::uuid from unnest($1::bytea[]) x)""",
-        list(ids),
+        f"select id, digest from {schema}.inbox where id = any(select encode(x, 'hex')::uuid from unnest($1::bytea[]) x)", list(ids)
     )
-    return {row[0].bytes: row[1] for row in rows}, {row[0].bytes for row in rows if row[2]}
+    return {row[0].bytes: row[1] for row in rows}
 
 
 async def forget(connection: Connection, schema: str, most: int = 10_000) -> int:

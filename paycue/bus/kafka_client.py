@@ -1,4 +1,4 @@
-"""Starting and stopping aiokafka's clients, either of which may otherwise take for ever while connections end."""
+"""Starting and stopping aiokafka's producers and consumers, either of which may otherwise take for ever while connections end."""
 
 import asyncio
 from contextlib import suppress
@@ -13,7 +13,7 @@ _STOP_SECONDS = 5
 
 
 async def start_within(client: Any, servers: str) -> None:
-    """Start a producer, consumer or admin client. Raises BusError when no Kafka answers.
+    """Start a producer or consumer. Raises BusError when no Kafka answers.
 
     A connection that ends while a client begins may end the task that it waits for: then it would wait for ever, and say nothing.
     """

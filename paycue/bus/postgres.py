@@ -135,10 +135,10 @@ class PostgresStore:
     @asynccontextmanager
     async def leading(self) -> AsyncIterator[Outbox | None]:
         async with self.database.connection() as connection:
-            if not await connection.fetchval("select pg_try_advisory_lock(hashtext($1))", f"relay:{self.schema}"):
-                yield None
-                return
             try:
+                if not await connection.fetchval("select pg_try_advisory_lock(hashtext($1))", f"relay:{self.schema}"):
+                    yield None
+                    return
                 # Whoever leads and is frozen must not keep the others from leading.
                 await connection.execute(f"set idle_session_timeout = '{_SILENT_SECONDS}s'")
                 yield PostgresOutbox(self.schema, connection)
@@ -155,9 +155,6 @@ class PostgresStore:
                 earliest = await self.accounts.next_due(connection, lanes, look.began)
                 self.watermark.rise(look, earliest)
                 return earliest
-
-    def rescan(self) -> None:
-        self.watermark.put(ANYWHERE)
 
     async def entry(self, entry_id: str) -> bytes | None:
         async with self.database.connection() as connection:

@@ -135,9 +135,6 @@ class Store(Protocol):
     async def next_due(self, lanes: Collection[int] | None = None) -> datetime | None:
         """The earliest timer of all tenants, on these lanes (None: on all); None when there is none."""
 
-    def rescan(self) -> None:
-        """Timers were put by other ways than a transaction of this store: the next look for them begins at the start."""
-
     async def entry(self, entry_id: str) -> bytes | None:
         """An entry of the directory."""
 

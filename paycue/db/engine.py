@@ -57,7 +57,7 @@ def is_ambiguous(error: BaseException) -> bool:
 
 
 class _AsItWas(asyncpg.Connection):
-    """Goes back to the pool without a question to the server: nothing that we set outlives its transaction."""
+    """Goes back to the pool without a question to the server: what outlives its transaction ends with its user, or with the connection."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -97,7 +97,7 @@ class Database:
             with suppress(asyncpg.InterfaceError):
                 if not whole or taken.is_in_transaction():
                     taken.terminate()
-            await pool.release(taken)
+            await pool.release(taken, timeout=self._patience)
 
     async def _pool(self) -> asyncpg.Pool:
         """Made in the loop that uses it. It opens nothing yet, so that nobody comes between."""

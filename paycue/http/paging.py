@@ -62,14 +62,15 @@ class Listing:
 
     def page(self, asked: Asked, rows: Sequence[R], key: Callable[[R], Key], item: Callable[[R], T]) -> Page[T]:
         """The page of up to `asked.limit + 1` rows; the one too many tells that there is a next page."""
-        shown = rows[: asked.limit]
-        more = len(rows) > asked.limit
-        return Page(items=[item(row) for row in shown], next=self.cursor(key(shown[-1])) if more else None)
+        return Page(items=[item(row) for row in rows[: asked.limit]], next=self._next(asked, rows, key))
 
-    def told(self, asked: Asked, rows: Sequence[R], key: Callable[[R], Key], item: Callable[[R], dict[str, Any]]) -> Response:
-        """The same page where items are plain values already: for long lists, in which a model of each item costs most of the answer."""
-        page = self.page(asked, rows, key, item)
-        return Response(msgspec.json.encode({"items": page.items, "next": page.next}), media_type="application/json")
+    def answer(self, asked: Asked, rows: Sequence[R], key: Callable[[R], Key], item: Callable[[R], dict[str, Any]]) -> Response:
+        """The same page as JSON, of items that are plain values: in a long list a model of each costs most of the answer."""
+        page = {"items": [item(row) for row in rows[: asked.limit]], "next": self._next(asked, rows, key)}
+        return Response(msgspec.json.encode(page), media_type="application/json")
+
+    def _next(self, asked: Asked, rows: Sequence[R], key: Callable[[R], Key]) -> str | None:
+        return self.cursor(key(rows[asked.limit - 1])) if len(rows) > asked.limit else None
 
     def cursor(self, key: Key) -> str:
         """The cursor after `key`."""

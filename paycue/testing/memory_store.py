@@ -117,9 +117,6 @@ class MemoryStore:
             self.watermark.rise(look, earliest)
             return earliest
 
-    def rescan(self) -> None:
-        self.watermark.put(ANYWHERE)
-
     async def entry(self, entry_id: str) -> bytes | None:
         await self.statement("entry")
         doc: bytes | None = self.tables.tables["directory"].get(entry_id)

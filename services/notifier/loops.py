@@ -9,30 +9,27 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import structlog
 
-from paycue.auth.links import sign
 from paycue.bus.batch import Batch, Input
 from paycue.db.engine import TRANSIENT
 from paycue.observability import metrics
 from paycue.runtime import Runtime
 from services.notifier.adapters.base import Channel
 from services.notifier.adapters.channels import open_channels
-from services.notifier.domain.calls import CallResult, Found, ProviderCall
+from services.notifier.adapters.requests import provider_call
+from services.notifier.domain.calls import CallResult, Found
 from services.notifier.domain.claim import Find, Send
 from services.notifier.domain.commands import CallFinished, CallFound
 from services.notifier.domain.pace import Pace
-from services.notifier.domain.rendering.facts import Facts, Line
-from services.notifier.domain.rendering.reminder import render_email, render_sms
 from services.notifier.domain.rendering.self_test import self_test
 from services.notifier.domain.rows import OverdueStopRow
 from services.notifier.settings import NotifierSettings
 
-_LINK_DAYS = 90
 _PAUSE_SECONDS = 0.05
 _LAST_OUTCOMES_SECONDS = 10.0
 _NO_CHANNEL = CallResult("failed", reason="channel_unavailable")
@@ -169,7 +166,7 @@ class Sender:
         if channel is None:
             return _NO_CHANNEL, b""
         try:
-            call = self._provider_call(send, began, rendered=True)
+            call = provider_call(self._settings, send, began, rendered=True)
         except Exception:
             # Whatever is wrong with it, it has not left: that is a failure, and one that somebody has to look into.
             log.exception("message cannot be rendered", reminder=send.reminder_id)
@@ -187,51 +184,10 @@ class Sender:
         found: Found = "cannot_tell"
         channel = self._channels.get(send.channel)
         try:
-            found = await channel.find(self._provider_call(send, began, rendered=False)) if channel else found
+            found = await channel.find(provider_call(self._settings, send, began, rendered=False)) if channel else found
         except Exception:
             log.exception("lookup failed", call=send.call_id)
         return CallFound(send.reminder_id, send.call_id, found, find.asked_at)
-
-    def _provider_call(self, send: Send, began: float, *, rendered: bool) -> ProviderCall:
-        """The request to the provider; for `find` its identity is enough."""
-        token = self._token("payment", send)
-        email = send.channel == "email"
-        facts = self._facts(send, token)
-        return ProviderCall(
-            call_id=send.call_id,
-            message_id=send.call_id,
-            channel=send.channel,
-            recipient=send.recipient,
-            sender=send.sender,
-            start_by_loop=began + send.start_by_seconds,
-            raw=render_email(facts).raw if rendered and email else b"",
-            body=render_sms(facts).body if rendered and not email else "",
-            link_token=token,
-        )
-
-    def _facts(self, send: Send, token: str) -> Facts:
-        return Facts(
-            creditor_name=send.creditor_name,
-            account_id=send.account,
-            debtor_name=send.debtor_name,
-            locale=send.locale,
-            stage=send.stage,
-            items=tuple(Line(line.invoice_id, line.open_minor, line.currency, line.due_on) for line in send.lines),
-            payment_link=f"{self._settings.public_url}/p/{token}",
-            unsubscribe_link=f"{self._settings.own_url}/u/{self._token('unsubscribe', send)}",
-            message_id=send.call_id,
-            sent_at=send.claimed_at,
-            zone=send.zone,
-            sender_email=send.sender,
-            sender_name=send.sender_name,
-            to=send.recipient,
-        )
-
-    def _token(self, purpose: str, send: Send) -> str:
-        """A signed link of this message alone: the same claim gives the same token, another message another."""
-        expires = send.claimed_at + timedelta(days=_LINK_DAYS)
-        fields = (send.tenant, send.account, send.call_id)
-        return sign(self._settings.signing_key, purpose, (*fields, send.recipient) if purpose == "unsubscribe" else fields, expires)
 
     async def _record_outcomes(self) -> None:
         """Fold outcomes as they come, together where they come together."""

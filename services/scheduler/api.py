@@ -72,7 +72,6 @@ async def publish_policy(request: Request, caller: Writes, name: PathId, asked: 
     except HandwrittenError as error:
         return _refusal(error, instance_of(request.scope)).response()
     stored = await _publish(request, caller.tenant, policy, asked)
-    runtime_of(request).store.rescan()
     runtime_of(request).alarm.ring()
     return Response(stored.body, stored.status, media_type="application/json")
 
@@ -104,13 +103,14 @@ async def _publish(request: Request, tenant: str, policy: Policy, asked: Command
     """In one transaction with the request's Idempotency-Key: repeated later, it must not put an old version back in force."""
     runtime = runtime_of(request)
     now = runtime.clock.now()
-    async with runtime.database.transaction([tenant]) as tx:
+    async with runtime.store.transaction([tenant]) as unit:
+        tx = unit.tx
         if asked.key is not None and (stored := await recall(tx, store.SCHEMA, tenant, asked.key, asked.digest)):
             return stored
         await store.lock_policies(tx, tenant)
         known = await store.policy_version(tx, tenant, policy.name, policy.version)
         try:
-            await store.publish_policy(tx, tenant, policy, now)
+            await store.publish_policy(unit, tenant, policy, now)
         except ValueError as error:
             raise Refused(409, "Policy version taken", str(error)) from None
         stored = Stored(201 if known is None else 200, schemas.PolicyForm.of(policy).model_dump_json(by_alias=True).encode())
@@ -144,7 +144,7 @@ async def list_accounts(request: Request, caller: Reads, asked: Annotated[Asked,
     """Accounts by id, with what is open and when each is next."""
     async with reading(request, caller.tenant) as tx:
         rows = await store.accounts(tx, caller.tenant, asked.after, asked.limit + 1)
-    return ACCOUNTS.told(asked, rows, lambda row: (row.account_id,), schemas.summary)
+    return ACCOUNTS.answer(asked, rows, lambda row: (row.account_id,), schemas.summary)
 
 
 @router.get("/accounts/{account}", tags=["accounts"])

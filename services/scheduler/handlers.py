@@ -4,32 +4,23 @@
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime
-from functools import lru_cache
+from datetime import date
 
 import msgspec
 from google.protobuf.message import Message
 from msgspec.structs import replace
 
 from paycue.decision import Context, Decision, Handlers, Refused, TimerFired
-from paycue.events.v1 import account_pb2, common_pb2, dispute_pb2, invoice_pb2, message_pb2, payment_pb2, reminder_pb2
+from paycue.events.v1 import account_pb2, dispute_pb2, invoice_pb2, message_pb2, payment_pb2
 from services.scheduler.domain import commands, facts, manual, pauses
 from services.scheduler.domain.account import Account, Dispute, Item
-from services.scheduler.domain.contact import Contact, Covered, due_rows
+from services.scheduler.domain.announce import reminder_due
+from services.scheduler.domain.contact import due_rows
 from services.scheduler.domain.fire import Fired, fire
 from services.scheduler.domain.plan import next_action
 from services.scheduler.domain.rows import Decided, Outcome
 from services.scheduler.domain.standing import Moment, moment_of
 from services.scheduler.domain.window import is_open
-
-_STAGES = {
-    "friendly": common_pb2.STAGE_FRIENDLY,
-    "firm": common_pb2.STAGE_FIRM,
-    "final_demand": common_pb2.STAGE_FINAL_DEMAND,
-    "agency": common_pb2.STAGE_AGENCY,
-    "legal": common_pb2.STAGE_LEGAL,
-}
-_CHANNELS = {"email": common_pb2.CHANNEL_EMAIL, "sms": common_pb2.CHANNEL_SMS}
 
 
 def account_registered(account: Account, event: account_pb2.AccountRegistered, ctx: Context) -> Decision[Account]:
@@ -92,7 +83,7 @@ def timer_fired(account: Account, event: TimerFired, ctx: Context) -> Decision[A
     lifted, noted = pauses.end_pauses(account, moment)
     policy = moment.standing.policy
     fired = fire(lifted, moment, policy) if policy and is_open(policy, moment.zone, ctx.now) else Fired(lifted)
-    events = [*_state_events(account, lifted, ctx), *[_reminder_due(contact, moment) for contact in fired.contacts]]
+    events = [*_state_events(account, lifted, ctx), *[reminder_due(contact, moment) for contact in fired.contacts]]
     return _decide(fired.account, ctx, fired.rows, events, noted, moment=moment)
 
 
@@ -122,7 +113,7 @@ def remind_now(account: Account, command: commands.RemindNow, ctx: Context) -> D
     if policy is None or reason:
         raise Refused(409, "Nothing may be sent now", reason)
     changed, contact = manual.remind(account, asked, ctx.cause, policy, moment)
-    rows, events = due_rows(contact, moment, policy), [_reminder_due(contact, moment)]
+    rows, events = due_rows(contact, moment, policy), [reminder_due(contact, moment)]
     return _decide(changed, ctx, rows, events, answer=manual.answer(contact, asked))
 
 
@@ -217,55 +208,3 @@ def _state_events(before: Account, after: Account, ctx: Context, stop_id: str = 
     state.paused = pauses.WHOLE_ACCOUNT in after.pauses
     state.paused_invoice_ids.extend(pauses.paused_invoices(after))
     return [state]
-
-
-def _reminder_due(contact: Contact, moment: Moment) -> reminder_pb2.ReminderDue:
-    policy, carrier = moment.standing.policy, contact.carrier
-    name, version = (policy.name, policy.version) if policy else ("", 0)
-    # Whoever asks for a reminder now takes its hour upon them.
-    hours = ("", "", False) if policy is None or contact.manual else (*policy.hours, policy.days == "working")
-    due = reminder_pb2.ReminderDue()
-    due.CopyFrom(_alike(moment.tenant, name, version, hours, carrier.stage, carrier.channels, contact.planned_on, contact.valid_until))
-    due.account_id, due.reminder_id, due.manual = moment.account_id, contact.reminder_id, contact.manual
-    for each in contact.covered:
-        _add_item(due, each)
-    return due
-
-
-@lru_cache(maxsize=1024)
-def _alike(
-    tenant: str,
-    policy: str,
-    version: int,
-    hours: tuple[str, str, bool],
-    stage: str,
-    channels: tuple[str, ...],
-    planned_on: date,
-    valid_until: datetime,
-) -> reminder_pb2.ReminderDue:
-    """What the reminders of one step and day have in common: copied at a third of the price of making it."""
-    return reminder_pb2.ReminderDue(
-        tenant_id=tenant,
-        policy=policy,
-        policy_version=version,
-        window_from=hours[0],
-        window_to=hours[1],
-        working_days=hours[2],
-        stage=_STAGES[stage],
-        channels=[_CHANNELS[channel] for channel in channels],
-        planned_on=planned_on.isoformat(),
-        valid_until=valid_until,
-    )
-
-
-def _add_item(due: reminder_pb2.ReminderDue, covered: Covered) -> None:
-    item = covered.item
-    due.items.add(
-        invoice_id=item.invoice_id,
-        currency=item.currency,
-        open_minor=item.open_minor,
-        balance_version=item.balance_version,
-        issued_on=item.issued_on.isoformat(),
-        due_on=item.due_on.isoformat(),
-        step=covered.step.when if covered.step else "",
-    )

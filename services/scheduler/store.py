@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from paycue.bus.directory import Creditor
+from paycue.bus.directory import Creditor, creditor_of
 from paycue.bus.store import References, Unit
 from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
@@ -67,11 +67,6 @@ def _policy(doc: bytes) -> Policy:
     return msgspec.msgpack.decode(doc, type=Policy)
 
 
-@lru_cache(maxsize=4096)
-def _creditor(doc: bytes) -> Creditor:
-    return msgspec.msgpack.decode(doc, type=Creditor)
-
-
 _BESIDE = f"""left join {SCHEMA}.directory d on d.id = 'creditor:' || t.tenant_id left join lateral (
     select doc from {SCHEMA}.policy p where p.tenant_id = t.tenant_id order by p.published desc limit 1) p on true"""
 """The creditor `d` and the policy in force `p` of each tenant of `t`."""
@@ -83,11 +78,14 @@ async def standings(tx: Connection, tenants: Sequence[str]) -> dict[str, Standin
     return {row[0]: _standing(row[1], row[2]) for row in rows}
 
 
-def _standing(creditor_doc: bytes | None, policy_doc: bytes | None) -> Standing:
-    policy = None if policy_doc is None else _policy(policy_doc)
-    if creditor_doc is None:
+def _standing(creditor: bytes | None, policy: bytes | None) -> Standing:
+    return standing_of(creditor_of(creditor) if creditor else None, _policy(policy) if policy else None)
+
+
+def standing_of(creditor: Creditor | None, policy: Policy | None) -> Standing:
+    """What accounts of a creditor go by; of one that is not registered, the policy alone."""
+    if creditor is None:
         return Standing(policy)
-    creditor = _creditor(creditor_doc)
     return Standing(policy, creditor.zone, creditor.live_from, creditor.live_until, creditor.suspended)
 
 
@@ -96,11 +94,12 @@ async def lock_policies(tx: Connection, tenant: str) -> None:
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{SCHEMA}.policy:{tenant}")
 
 
-async def publish_policy(tx: Connection, tenant: str, policy: Policy, now: datetime) -> bool:
+async def publish_policy(unit: Unit, tenant: str, policy: Policy, now: datetime) -> bool:
     """Put a policy in force and ask every account again; False when exactly this one is in force already.
 
     Raises ValueError when its version is known with other content.
     """
+    tx = unit.tx
     await lock_policies(tx, tenant)
     known = await policy_version(tx, tenant, policy.name, policy.version)
     if known is not None and known.policy != policy:
@@ -112,7 +111,7 @@ async def publish_policy(tx: Connection, tenant: str, policy: Policy, now: datet
             on conflict (tenant_id, name, version) do update set published = default, published_at = excluded.published_at""",
         *(tenant, policy.name, policy.version, msgspec.msgpack.encode(policy), now),
     )
-    await STORE.wake_tenant(tx, tenant, now)
+    await unit.wake_tenant(tenant, now)
     return True
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from paycue.app import Service, discover
-from paycue.bus.directory import creditors
+from paycue.bus.directory import creditor_of
 from paycue.bus.envelope import Record, header
 from paycue.bus.feeds import BEAT_KEY
 from paycue.bus.flow import Flow, TopicPartition
@@ -27,7 +27,7 @@ from paycue.testing.virtual_loop import Process, VirtualLoop
 from paycue.world import World
 from services.notifier.loops import Sender
 from services.scheduler.domain.policy import Policy
-from services.scheduler.domain.standing import Standing
+from services.scheduler.store import standing_of
 from tests.simulation.chance import Chance, SeededBusFaults, SeededStoreFaults
 from tests.simulation.providers import FakeChannel, Provider
 from tests.simulation.trace import Trace
@@ -147,15 +147,11 @@ class Estate:
 
     def _standings(self) -> References:
         async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
-            known = await creditors(unit, tenants)
-            return {tenant: self._standing(known.get(tenant), self.policies.get(tenant)) for tenant in tenants}
+            known = await unit.entries([f"creditor:{tenant}" for tenant in tenants])
+            creditors = {tenant: creditor_of(doc) for tenant in tenants if (doc := known.get(f"creditor:{tenant}"))}
+            return {tenant: standing_of(creditors.get(tenant), self.policies.get(tenant)) for tenant in tenants}
 
         return of
-
-    def _standing(self, creditor: Any, policy: Policy | None) -> Standing:
-        if creditor is None:
-            return Standing(policy)
-        return Standing(policy, creditor.zone, creditor.live_from, creditor.live_until, creditor.suspended)
 
     def start(self, name: str) -> Worker:
         """One more process of a service."""

@@ -10,17 +10,17 @@ class MessageRow(msgspec.Struct, frozen=True):
 
     reminder_id: str
     at: datetime
-    status: str
+    status: str = ""
     """pending, claimed, sent, failed, skipped, expired or unknown; empty: it stands as before."""
-    reason: str
-    stage: str
-    channel: str
-    recipient: str
-    invoice_ids: str
+    reason: str = ""
+    stage: str = ""
+    channel: str = ""
+    recipient: str = ""
+    invoice_ids: str = "[]"
     """What it covers, as a JSON array: at the claim, or before it what the scheduler named."""
-    planned_on: date | None
-    valid_until: datetime | None
-    opens: bool
+    planned_on: date | None = None
+    valid_until: datetime | None = None
+    opens: bool = False
     """The message's first row: every message has one."""
     what: str = ""
     """claimed, accepted, retry, failed, unknown, found_accepted, resend ...; empty: only its standing changed."""

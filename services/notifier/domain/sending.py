@@ -248,6 +248,13 @@ def _why_dead(reason: str) -> str:
 
 def _late(event: CallFinished, now: datetime) -> MessageRow:
     """An outcome that nobody waits for any more, as a line of the message's history."""
-    result, unchanged = event.result, ("", "", "", "", "", "[]", None, None, False)
-    late = (f"late_{result.outcome}", event.call_id, result.reason, result.reference, event.content_digest)
-    return MessageRow(event.reminder_id, now, *unchanged, *late)
+    result = event.result
+    return MessageRow(
+        event.reminder_id,
+        now,
+        what=f"late_{result.outcome}",
+        call_id=event.call_id,
+        note=result.reason,
+        reference=result.reference,
+        content_digest=event.content_digest,
+    )

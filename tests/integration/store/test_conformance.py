@@ -234,16 +234,18 @@ async def test_an_account_that_goes_on_is_in_sight_again_with_its_old_timer(stor
         assert await look(stores.one, 3 * DAY) == ([] if at else [A])
 
 
-async def test_a_timer_put_by_another_way_is_in_sight_when_the_store_is_told(stores: Pair) -> None:
+async def test_accounts_that_a_transaction_wakes_are_in_sight_at_once(stores: Pair) -> None:
+    await put(stores.one, {A: drawer(at=9 * DAY)})
     assert await look(stores.one, 3 * DAY) == []
-    await put(stores.other, {A: drawer(at=DAY)})
-    stores.one.rescan()
+    async with stores.one.transaction(BOTH) as unit:
+        await unit.wake_tenant("acme", START + DAY)
     assert await look(stores.one, 3 * DAY) == [A]
 
 
 async def test_ids_are_claimed_once_and_other_content_under_a_known_id_is_told(stores: Pair) -> None:
     async with stores.one.transaction(BOTH) as unit:
         assert await unit.claim([envelope("1"), envelope("1"), envelope("2", "1")]) == ["new", "duplicate", "reused"]
+        assert await unit.claim([envelope("1"), envelope("4")]) == ["duplicate", "new"]
     async with stores.other.transaction(BOTH) as unit:
         assert await unit.claim([envelope("1"), envelope("3"), envelope("2", "1")]) == ["duplicate", "new", "reused"]
 
