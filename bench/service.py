@@ -55,8 +55,11 @@ def _kind(event: Any) -> str:
 
 def without_a_provider(service: Service, rendered: bool) -> Service:
     """The service with a channel in the place of mail that accepts every message at once."""
+    from services.notifier.adapters.requests import provider_call
     from services.notifier.domain.calls import CallResult, Found, ProviderCall
+    from services.notifier.domain.claim import Send
     from services.notifier.loops import Sender
+    from services.notifier.settings import NotifierSettings
 
     class Null:
         async def send(self, call: ProviderCall) -> CallResult:
@@ -68,12 +71,11 @@ def without_a_provider(service: Service, rendered: bool) -> Service:
         async def close(self) -> None:
             return
 
-    class Unrendered(Sender):
-        def _provider_call(self, send: Any, began: float, *, rendered: bool) -> ProviderCall:
-            return ProviderCall(send.call_id, send.call_id, send.channel, send.recipient, send.sender, began + send.start_by_seconds)
+    def empty(settings: NotifierSettings, send: Send, began: float, *, rendered: bool) -> ProviderCall:
+        return ProviderCall(send.call_id, send.call_id, send.channel, send.recipient, send.sender, began + send.start_by_seconds)
 
-    sender = Sender if rendered else Unrendered
-    return msgspec.structs.replace(service, outbound=lambda runtime: sender(runtime, lambda settings: {"email": Null()}))
+    made = provider_call if rendered else empty
+    return msgspec.structs.replace(service, outbound=lambda runtime: Sender(runtime, lambda _: {"email": Null()}, made))
 
 
 async def _beat(prefix: str) -> None:

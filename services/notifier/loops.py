@@ -21,7 +21,7 @@ from paycue.observability import metrics
 from paycue.runtime import Runtime
 from services.notifier.adapters.base import Channel
 from services.notifier.adapters.channels import open_channels
-from services.notifier.adapters.requests import provider_call
+from services.notifier.adapters.requests import MakesRequests, provider_call
 from services.notifier.domain.calls import CallResult, Found
 from services.notifier.domain.claim import Find, Send
 from services.notifier.domain.commands import CallFinished, CallFound
@@ -51,10 +51,15 @@ async def send_due(runtime: Runtime) -> int:
 
 
 class Sender:
-    """Performs the notifier's calls, each once, on the channels that `opened` gives for its settings."""
+    """Performs the notifier's calls, each once, on the channels that `opened` gives for its settings; `made` makes requests of claims."""
 
-    def __init__(self, runtime: Runtime, opened: Callable[[NotifierSettings], Mapping[str, Channel]] = open_channels) -> None:
-        self._runtime, self._opened = runtime, opened
+    def __init__(
+        self,
+        runtime: Runtime,
+        opened: Callable[[NotifierSettings], Mapping[str, Channel]] = open_channels,
+        made: MakesRequests = provider_call,
+    ) -> None:
+        self._runtime, self._opened, self._made = runtime, opened, made
         self._settings: NotifierSettings = runtime.settings
         self._channels: dict[str, Channel] = {}
         self._paces: dict[str, Pace] = {}
@@ -166,7 +171,7 @@ class Sender:
         if channel is None:
             return _NO_CHANNEL, b""
         try:
-            call = provider_call(self._settings, send, began, rendered=True)
+            call = self._made(self._settings, send, began, rendered=True)
         except Exception:
             # Whatever is wrong with it, it has not left: that is a failure, and one that somebody has to look into.
             log.exception("message cannot be rendered", reminder=send.reminder_id)
@@ -184,7 +189,7 @@ class Sender:
         found: Found = "cannot_tell"
         channel = self._channels.get(send.channel)
         try:
-            found = await channel.find(provider_call(self._settings, send, began, rendered=False)) if channel else found
+            found = await channel.find(self._made(self._settings, send, began, rendered=False)) if channel else found
         except Exception:
             log.exception("lookup failed", call=send.call_id)
         return CallFound(send.reminder_id, send.call_id, found, find.asked_at)

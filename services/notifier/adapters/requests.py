@@ -1,6 +1,7 @@
 """A claim made into what a channel is asked to send, or to find: its bytes, its deadline, and links that are signed for it alone."""
 
 from datetime import timedelta
+from typing import Protocol
 
 from paycue.auth.links import sign
 from services.notifier.domain.calls import ProviderCall
@@ -10,6 +11,12 @@ from services.notifier.domain.rendering.reminder import render_email, render_sms
 from services.notifier.settings import NotifierSettings
 
 _LINK_DAYS = 90
+
+
+class MakesRequests(Protocol):
+    """How a claim becomes a request."""
+
+    def __call__(self, settings: NotifierSettings, send: Send, began: float, *, rendered: bool) -> ProviderCall: ...
 
 
 def provider_call(settings: NotifierSettings, send: Send, began: float, *, rendered: bool) -> ProviderCall:
