@@ -73,6 +73,8 @@ def main() -> None:
     for name, (_, about) in COMMANDS.items():
         command.add_command(TyperCommand(name, help=about))
     signal.signal(signal.SIGTERM, _interrupted)
+    # What a script starts in the background is born deaf to SIGINT, and would then not hear SIGTERM either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         command(prog_name="paycue")
     except Exception as error:

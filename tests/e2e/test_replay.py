@@ -6,6 +6,7 @@ import shutil
 import signal
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,13 +62,16 @@ async def test_the_same_replay_into_the_same_folder_leaves_the_same_bytes(kafka:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_replay_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN], ids=["terminal", "background"])
+async def test_a_replay_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, inherited: Any) -> None:
     own = tmp_path / "temporary"
     own.mkdir()
     files = ("--csv", str(LEDGER), "--mapping", str(MAPPING), "--policy", str(FIXTURES / "by-invoice.yaml"))
     command = ("replay", *files, "--bus", "memory", "--report", str(tmp_path / "report.json"))
     replay = Process("replay", command, tmp_path, {"TMPDIR": str(own)})
+    before = signal.signal(signal.SIGINT, inherited)
     replay.start()
+    signal.signal(signal.SIGINT, before)
     await replay.says("Creating topics")
     replay.signal(number)
 
