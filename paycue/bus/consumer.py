@@ -26,6 +26,8 @@ _COMMIT_SECONDS = 5.0
 _COMMIT_AGAIN_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 _BUSY_SECONDS = 1.0
+_FIRST = 250
+"""Records of the first batch after a rest. Each may be twice as large as the one before: the first reminders of a storm leave soon."""
 log = structlog.get_logger(__name__)
 
 Polled = dict[TopicPartition, list[Record]]
@@ -41,8 +43,8 @@ class FoldsRecords(Protocol):
 class LaneConsumer:
     """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
-    A poll brings `most()` records at most; `feeds` is told ten times a second how far all is folded. Beats are counted there and folded
-    nowhere. `patient`: nobody waits for what it reads.
+    A poll brings `most()` records at most, after a rest fewer at first; `feeds` is told ten times a second how far all is folded. Beats
+    are counted there and folded nowhere. `patient`: nobody waits for what it reads.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class LaneConsumer:
         self._service = group.partition(".")[0]
         self._consumer = bus.consumer(group, topics, self._before_revoke, patient=patient)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
-        self._most, self._stopping = most, False
+        self._most, self._next, self._stopping = most, _FIRST, False
         self._polling: asyncio.Future[Polled] | None = None
         self._tries: Counter[int] = Counter()
         self._in_hand: Counter[TopicPartition] = Counter()
@@ -134,7 +136,8 @@ class LaneConsumer:
 
     async def _poll(self) -> Polled:
         """What came; nothing when `stop` cuts the wait short, for a poll may wait for a rebalance that no broker ends."""
-        self._polling = asyncio.ensure_future(self._consumer.poll(self._most()))
+        asked = min(self._next, self._most())
+        self._polling = asyncio.ensure_future(self._consumer.poll(asked))
         try:
             polled = await self._polling
         except asyncio.CancelledError:
@@ -142,6 +145,7 @@ class LaneConsumer:
                 return {}
             self._polling.cancel()
             raise
+        self._next = 2 * asked if polled else _FIRST
         return {} if self._stopping else polled
 
     async def stop(self) -> None:

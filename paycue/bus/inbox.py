@@ -32,10 +32,12 @@ async def claim(tx: Connection, schema: str, envelopes: Sequence[Envelope]) -> l
     """Claim a batch's ids: for each envelope whether it is new (now claimed), a duplicate, or reuses an id with other content."""
     if not envelopes:
         return []
+    own_ids = [envelope.inbox_id for envelope in envelopes]
     first: dict[bytes, Envelope] = {}
-    for envelope in envelopes:
-        first.setdefault(envelope.inbox_id, envelope)
+    for own_id, envelope in zip(own_ids, envelopes, strict=True):
+        first.setdefault(own_id, envelope)
     ids = sorted(first)
+    digests = {i: first[i].digest for i in ids}
     # Runs of bytes there and back, for asyncpg asks about each element of an array and makes an object of each UUID.
     written = await tx.fetchval(
         f"""with written as (
@@ -45,12 +47,12 @@ async def claim(tx: Connection, schema: str, envelopes: Sequence[Envelope]) -> l
                 on conflict do nothing returning id)
             select coalesce(string_agg(uuid_send(id), ''), '') from written""",
         b"".join(ids),
-        b"".join([first[i].digest for i in ids]),
+        b"".join(digests.values()),
         len(ids),
     )
     claimed = {written[start : start + 16] for start in range(0, len(written), 16)}
-    digests = {i: first[i].digest for i in claimed} | await _digests(tx, schema, [i for i in ids if i not in claimed])
-    return [_verdict(e, digests[e.inbox_id], e.inbox_id in claimed and first[e.inbox_id] is e) for e in envelopes]
+    digests |= await _digests(tx, schema, [i for i in ids if i not in claimed])
+    return [_verdict(e, digests[i], i in claimed and first[i] is e) for i, e in zip(own_ids, envelopes, strict=True)]
 
 
 def _verdict(envelope: Envelope, digest: bytes, claimed: bool) -> Claim:
