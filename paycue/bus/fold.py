@@ -61,7 +61,7 @@ class Folding:
         folder, unit = self._folder, self.unit
         began = asyncio.get_running_loop().time()
         keys = {one.key for one in inputs if one.account}
-        references = await folder.references(unit, sorted({tenant for tenant, _ in keys}))
+        references = await folder.references(unit, sorted({tenant for tenant, _ in keys}), inputs)
         loaded = await unit.load(keys, folder.lane)
         # Only now: whoever held these accounts until a moment ago decided before this instant.
         batch = Batch(folder.clock.now(), loaded, references, folder.handlers, began=began, fresh=folder.fresh, room=room)

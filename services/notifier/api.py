@@ -3,6 +3,8 @@
 Commands are folded like events; reads show what is recorded. Nothing of a provider's request is used before its signature holds.
 """
 
+import asyncio
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -15,6 +17,10 @@ from paycue.api import obey, reading, runtime_of, state_of
 from paycue.auth.api_keys import Caller, authorised
 from paycue.auth.links import BadLink, ExpiredLink, open_link
 from paycue.bus.batch import Input
+from paycue.bus.fold import Folding
+from paycue.bus.store import Unit
+from paycue.db.accounts import Key
+from paycue.db.engine import is_transient
 from paycue.decision import Refused
 from paycue.http.fields import AccountId, PathId
 from paycue.http.idempotency import Command, Commanded, Stored, recall, remember
@@ -26,9 +32,9 @@ from paycue.stops import Wait, stopped
 from services.notifier import schemas, store
 from services.notifier.adapters.channels import INBOUND_CALLBACK, STATUS_CALLBACK
 from services.notifier.adapters.twilio_callbacks import CallbackVerifier, call_of, delivery_report, inbound_message
-from services.notifier.domain import commands, pages
+from services.notifier.domain import commands, pages, said
 from services.notifier.domain.addresses import suppression_key
-from services.notifier.domain.gate import EVERYTHING, Said
+from services.notifier.domain.gate import EVERYTHING
 
 router = APIRouter(prefix="/v1/creditors/{creditor}")
 public = APIRouter()
@@ -39,6 +45,7 @@ Pages = Annotated[Asked, Depends(MESSAGES.asked)]
 Only = Annotated[schemas.Status | None, Query(description="Only messages that stand so now.")]
 _NO_ANSWER = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 _QUOTED = 500
+_PATIENCE_SECONDS, _AGAIN_SECONDS = 8.0, 0.1
 
 
 @router.get("/messages", tags=["messages"])
@@ -118,15 +125,23 @@ async def opt_out(request: Request, caller: Writes, account: AccountId, wanted: 
 
 @router.post("/accounts/{account}/opt-ins", tags=["consent"], status_code=201, response_model=schemas.OptedOut)
 async def opt_in(request: Request, caller: Writes, account: AccountId, wanted: schemas.OptIn, asked: Commanded) -> Response:
-    """Take an opt-out back, by the debtor's own consent. Answers 409 when there is none."""
-    command = commands.OptIn(*_whom(wanted.address), "person", wanted.evidence)
-    return await obey(request, caller.tenant, account, command, asked, status=201)
+    """Take an opt-out back, by the debtor's own consent; accounts of the creditor that get the address later may be written to as well.
+    Answers 409 when there is none.
+    """
+    address, channel = _whom(wanted.address)
+
+    async def consented(unit: Unit) -> None:
+        if address != EVERYTHING:
+            await store.say(unit, (channel, address), lambda words: said.consent(words, caller.tenant))
+
+    command = commands.OptIn(address, channel, "person", wanted.evidence)
+    return await obey(request, caller.tenant, account, command, asked, status=201, first=consented)
 
 
 @router.post("/opt-outs", tags=["consent"], status_code=201, response_model=schemas.AddressOptedOut)
 async def opt_out_address(request: Request, caller: Writes, wanted: schemas.AddressOptOut, asked: Commanded, wait: Wait) -> Response:
-    """Write to an address no more, for every account of the creditor that has it now. Answers 404 when none has. `Prefer: wait=5` waits
-    until that is in force for all of them.
+    """Write to an address no more, for every account of the creditor that has it now or gets it later. Answers 404 when none has it now.
+    `Prefer: wait=5` waits until that is in force for all of them.
     """
     stored = await _opted_out_everywhere(request, caller.tenant, wanted, asked)
     accounts: int = msgspec.json.decode(stored.body)["accounts"]
@@ -141,11 +156,10 @@ async def _opted_out_everywhere(request: Request, tenant: str, wanted: schemas.A
         tx = folding.tx
         if asked.key is not None and (stored := await recall(tx, store.SCHEMA, tenant, asked.key, asked.digest)):
             return stored
-        accounts = [key for key in await store.accounts_of_address(tx, suppression_key(address), channel) if key[0] == tenant]
+        command = commands.OptOut(address, channel, "person", wanted.evidence)
+        accounts = await _stop_address(runtime, folding, command, asked.command_id, tenant)
         if not accounts:
             raise Refused(404, "Unknown address", "no account of this creditor has this address; opt the account out instead")
-        command = commands.OptOut(address, channel, "person", wanted.evidence)
-        await folding.fold(_opt_outs(runtime, accounts, command, asked.command_id))
         stored = Stored(201, msgspec.json.encode({"address": address, "accounts": len(accounts)}))
         if asked.key is not None:
             await remember(tx, store.SCHEMA, tenant, asked.key, asked.digest, stored, runtime.clock.now())
@@ -156,9 +170,20 @@ def _whom(address: str | None) -> tuple[str, Any]:
     return (EVERYTHING, "") if address is None else (address, schemas.channel_of(address))
 
 
-def _opt_outs(runtime: Any, accounts: list[tuple[str, str]], command: commands.OptOut, cause: str = "") -> list[Input]:
-    now, cause = runtime.clock.now(), cause or new_id()
-    return [Input(tenant, account, command, cause, now, command=True) for tenant, account in accounts]
+async def _stop_address(
+    runtime: Runtime, folding: Folding, command: commands.OptOut, cause: str, creditor: str, more: Sequence[Key] = ()
+) -> list[Key]:
+    """Obey an opt-out for every account of a creditor (or of ANY_CREDITOR) that has its address, and for `more`; which those are. It is
+    kept for those that get the address later.
+    """
+    word = said.Said(cause, command.basis, command.evidence)
+    await store.say(folding.unit, (command.channel, command.address), lambda words: said.stop(words, creditor, word))
+    having = await store.accounts_of_address(folding.tx, suppression_key(command.address), command.channel)
+    accounts = sorted({*more, *(key for key in having if creditor in (said.ANY_CREDITOR, key[0]))})
+    await folding.unit.see_tenants({tenant for tenant, _ in accounts})
+    now = runtime.clock.now()
+    await folding.fold([Input(*key, command, cause, now, command=True) for key in accounts])
+    return accounts
 
 
 def _json(stored: Stored) -> Response:
@@ -188,8 +213,8 @@ async def twilio_status(request: Request) -> Response:
 
 @public.post(INBOUND_CALLBACK, tags=["providers"])
 async def twilio_inbound(request: Request) -> Response:
-    """A debtor answers an SMS. Whoever asks us to stop is obeyed for every account that has the number, at once; if none has, for the
-    one that will.
+    """A debtor answers an SMS. Whoever asks us to stop is obeyed at once for every account that has the number, and for every one that
+    gets it later.
     """
     _, form = await _from_twilio(request)
     try:
@@ -198,20 +223,24 @@ async def twilio_inbound(request: Request) -> Response:
         raise Refused(422, "Callback not understood", str(error)) from None
     runtime = runtime_of(request)
     if heard.opt_out:
-        cause, evidence = f"twilio:{heard.reference}", f"{heard.reference}: {heard.body[:_QUOTED]}"
-        if not (accounts := await _having(runtime, heard.sender)):
-            async with runtime.store.transaction(()) as unit:
-                await store.refuse(unit, heard.sender, Said(cause, evidence))
-            # Whose number became known while it was written did not hear of it.
-            accounts = await _having(runtime, heard.sender)
-        await runtime.folder.obey(_opt_outs(runtime, accounts, commands.OptOut(heard.sender, "sms", "reply", evidence), cause))
+        command = commands.OptOut(heard.sender, "sms", "reply", f"{heard.reference}: {heard.body[:_QUOTED]}")
+        await _obey_at_last(runtime, command, f"twilio:{heard.reference}")
     metrics.CALLBACKS.labels("twilio", "applied").inc()
     return Response(_NO_ANSWER, media_type="text/xml")
 
 
-async def _having(runtime: Runtime, number: str) -> list[tuple[str, str]]:
-    async with runtime.database.transaction(()) as tx:
-        return await store.accounts_of_address(tx, suppression_key(number), "sms")
+async def _obey_at_last(runtime: Runtime, command: commands.OptOut, cause: str) -> None:
+    """The provider asks once and waits for a while: what passes by itself meanwhile is tried again here."""
+    give_up = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    while True:
+        try:
+            async with runtime.folder.transaction(()) as folding:
+                await _stop_address(runtime, folding, command, cause, said.ANY_CREDITOR)
+            return
+        except Exception as error:
+            if not is_transient(error) or asyncio.get_running_loop().time() > give_up:
+                raise
+            await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def _from_twilio(request: Request) -> tuple[str, dict[str, str]]:
@@ -240,7 +269,9 @@ async def ask_to_unsubscribe(request: Request, token: str) -> HTMLResponse:
 
 @public.post("/u/{token}", tags=["debtors"], response_class=HTMLResponse)
 async def unsubscribe(request: Request, token: str) -> HTMLResponse:
-    """RFC 8058's one click, by a mail program or by the page's button: for every account of the creditor that has the address."""
+    """RFC 8058's one click, by a mail program or by the page's button: for every account of the creditor that has the address or gets
+    it later.
+    """
     try:
         tenant, account, call_id, address = _opened(request, token)
     except BadLink as problem:
@@ -248,11 +279,9 @@ async def unsubscribe(request: Request, token: str) -> HTMLResponse:
     body = await request.body()
     if b"List-Unsubscribe" not in body or b"One-Click" not in body:
         raise HTTPException(400, "Post the form field List-Unsubscribe=One-Click, as RFC 8058 says.")
-    runtime = runtime_of(request)
-    async with runtime.database.transaction(()) as tx:
-        having = await store.accounts_of_address(tx, suppression_key(address), "email")
-    accounts = sorted({(tenant, account), *(key for key in having if key[0] == tenant)})
-    await runtime.folder.obey(_opt_outs(runtime, accounts, commands.OptOut(address, "email", "one_click", f"mail {call_id}")))
+    runtime, command = runtime_of(request), commands.OptOut(address, "email", "one_click", f"mail {call_id}")
+    async with runtime.folder.transaction([tenant]) as folding:
+        await _stop_address(runtime, folding, command, new_id(), tenant, [(tenant, account)])
     return HTMLResponse(pages.done_page(await _creditor_name(request, tenant), address))
 
 
