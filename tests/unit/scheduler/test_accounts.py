@@ -3,10 +3,12 @@
 from datetime import date
 
 import pytest
+from msgspec.structs import replace
 
 from paycue.decision import Refused, TimerFired
 from paycue.events.v1 import account_pb2, payment_pb2
 from services.scheduler.domain.commands import LeftOut, PauseAccount, PauseInvoice, RemindNow, ResumeAccount, ResumeInvoice
+from services.scheduler.domain.contact import account_reminder_id, invoice_reminder_id, manual_reminder_id
 from services.scheduler.domain.rows import PauseNoted
 from tests.unit.scheduler.desk import WHO, Desk, balance, desk, dispute, issued, registered
 
@@ -235,6 +237,40 @@ def test_a_manual_reminder_at_night_needs_a_person_to_say_so() -> None:
         d.fold(RemindNow())
     answer = d.fold(RemindNow(any_hour=True))
     assert answer.valid_until.isoformat() == "2013-01-03T00:00:00+00:00"
+    # The notifier asks for hours again where a reminder carries them.
+    assert (d.due[-1].window_from, d.due[-1].window_to) == ("", "")
+
+
+@pytest.mark.parametrize("days", ["all", "working"])
+def test_a_reminder_tells_the_hours_and_the_days_that_its_policy_allows(days: str) -> None:
+    d = desk(steps=[("due", "friendly")], window=f'{{from: "09:30", to: "18:00", days: {days}}}')
+    d.at("2013-01-02T12:00").fold(issued())
+    (due,) = d.at("2013-02-02T00:00").due
+    assert (due.window_from, due.window_to, due.working_days) == ("09:30", "18:00", days == "working")
+
+
+def test_a_manual_reminder_of_what_is_not_issued_yet_is_refused() -> None:
+    d = desk()
+    d.at("2013-01-02T12:00").fold(issued(issued_on="2013-01-03"))
+    with pytest.raises(Refused, match="before_issue"):
+        d.fold(RemindNow())
+
+
+def test_each_time_a_person_asks_on_one_day_is_a_reminder_of_its_own() -> None:
+    d = desk()
+    d.at("2013-01-02T12:00").fold(issued())
+    assert d.fold(RemindNow()).reminder_id != d.fold(RemindNow()).reminder_id
+
+
+def test_reminders_of_two_creditors_are_two_though_their_accounts_and_invoices_are_called_alike() -> None:
+    d = desk()
+    d.at("2013-01-02T12:00").fold(issued())
+    item, step = d.state.items["I1"], d.standing.policy.ladder[0]  # type: ignore[union-attr]
+    here = d.moment
+    there = replace(here, tenant="beta")
+    assert invoice_reminder_id(item, step, here) != invoice_reminder_id(item, step, there)
+    assert account_reminder_id(here) != account_reminder_id(there)
+    assert manual_reminder_id("cause", here) != manual_reminder_id("cause", there)
 
 
 def test_a_new_policy_reminds_of_nothing_again_and_goes_on_with_its_own_steps() -> None:
