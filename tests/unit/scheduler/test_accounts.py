@@ -249,6 +249,15 @@ def test_a_reminder_tells_the_hours_and_the_days_that_its_policy_allows(days: st
     assert (due.window_from, due.window_to, due.working_days) == ("09:30", "18:00", days == "working")
 
 
+def test_an_invoice_with_two_disputes_is_held_until_both_are_over() -> None:
+    d = desk(steps=[("due", "friendly"), ("due + 10d", "firm"), ("due + 20d", "firm")])
+    d.at("2013-01-02T12:00").fold(issued(), dispute("registered", dispute_id="D1"), dispute("registered", dispute_id="D2"))
+    d.at("2013-02-05T12:00").fold(dispute("resolved", 2, dispute_id="D1"))
+    d.at("2013-02-15T12:00").fold(dispute("resolved", 2, dispute_id="D2"))
+    d.at("2013-03-01T00:00")
+    assert d.last() == [("2013-02-01", "due", "disputed"), ("2013-02-11", "due+10d", "disputed"), ("2013-02-21", "due+20d", "due")]
+
+
 def test_a_manual_reminder_of_what_is_not_issued_yet_is_refused() -> None:
     d = desk()
     d.at("2013-01-02T12:00").fold(issued(issued_on="2013-01-03"))
