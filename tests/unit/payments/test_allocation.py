@@ -223,3 +223,8 @@ def test_a_return_or_a_credit_of_another_currency_moves_nothing() -> None:
     dispute.currency = "USD"
     story.tell(dispute)
     assert (story.open(), story.allocations("p1")) == ({"i1": 40}, {"i1": 60})
+
+
+def test_of_two_credits_that_wait_the_one_received_first_is_spent_first() -> None:
+    story = Story([payment("p9", 30, on=5), payment("p1", 30, on=6), invoice("i1", 40, issued=15)])
+    assert (story.allocations("p9"), story.allocations("p1"), story.credit()) == ({"i1": 30}, {"i1": 10}, {"p1": 20})
