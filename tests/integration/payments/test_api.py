@@ -58,6 +58,12 @@ async def test_a_request_repeated_with_its_key_is_booked_once_and_answered_alike
     assert len(payments.said(payment_pb2.PaymentApplied)) == 1
 
 
+async def test_an_accounts_balance_holds_nothing_of_another_account(payments: Running) -> None:
+    await payments.publish(invoice("i1", 5000), invoice("i2", 7000, account_id="a2"), payment("p2", 9000, "i2", account_id="a2"))
+    (balance,) = (await payments.client.get(f"{ACCOUNT}/balance")).json()["balances"]
+    assert balance == {"currency": "EUR", "open": "50.00", "open_invoices": 1, "credit": "0.00", "reserved": "0.00"}
+
+
 async def test_requests_with_one_key_at_the_same_moment_are_one_and_each_is_answered(payments: Running) -> None:
     bodies = [told(payment_id=f"p{n % 2}") for n in range(8)]
     asked = (payments.client.post(f"{ACCOUNT}/payments", json=b, headers={"Idempotency-Key": b["payment_id"]}) for b in bodies)

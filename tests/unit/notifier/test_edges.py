@@ -2,9 +2,13 @@
 
 from datetime import UTC, datetime, time, timedelta
 
+import pytest
+
+from paycue.decision import Refused
 from paycue.events.v1 import payment_pb2
+from paycue.events.v1.dispute_pb2 import DisputeReviewed
 from services.notifier.domain import marks
-from services.notifier.domain.commands import Resend
+from services.notifier.domain.commands import ReleaseStop, Resend
 from services.notifier.domain.gate import Hours
 from services.notifier.domain.hours import opens_at
 from services.notifier.domain.pace import Pace
@@ -119,3 +123,17 @@ def test_the_same_version_of_an_account_with_other_content_changes_nothing() -> 
     story = Story([account(MAIL)])
     story.tell(account(PHONE))
     assert [contact.address for contact in story.gate.contacts] == [MAIL]
+
+
+def test_a_dispute_under_review_is_still_a_dispute() -> None:
+    story = Story([account(MAIL), registered("d1", "i1", "evt-1"), DisputeReviewed(**WHO, dispute_id="d1", invoice_id="i1", version=2)])
+    story.tell(due())
+    assert story.timers().outcomes() == ["skipped disputed"]
+
+
+def test_a_person_releases_the_stop_that_is_named_and_no_other() -> None:
+    story = Story([account(MAIL)])
+    story.tell(money("p1", "i1"), "evt-1")
+    with pytest.raises(Refused) as refused:
+        story.tell(ReleaseStop("payment:p2:evt-2", "a test"))
+    assert (refused.value.status, [stop.cause for stop in story.gate.stops]) == (404, ["payment:p1:evt-1"])

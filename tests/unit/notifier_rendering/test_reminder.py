@@ -103,6 +103,7 @@ def test_a_reminder_never_states_that_nothing_or_less_is_owed(facts: Facts, mino
         ("creditor_name", ""),
         ("creditor_name", None),
         ("creditor_name", "{{ debtor }}"),
+        ("creditor_name", "{% if debtor %}"),
         ("debtor_name", "a\nb"),
         ("payment_link", ""),
         ("payment_link", "javascript:alert(1)"),
