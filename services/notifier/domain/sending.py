@@ -96,10 +96,13 @@ def _not_accepted(draft: Draft, message: Message, result: CallResult) -> None:
 def found(draft: Draft, event: CallFound) -> None:
     """A provider answered whether it has an unknown call's message.
 
-    That it has not counts only once the message could not be under way any more; until then the next look decides.
+    That it has counts whenever it is heard, also by a message that is to go again. That it has not counts only once the message could not
+    be under way any more; until then the next look decides.
     """
     message = draft.gate.message(event.reminder_id)
-    if message is None or message.call_id != event.call_id or message.status != "unknown" or message.claimed_at is None:
+    if message is None or message.call_id != event.call_id or message.claimed_at is None:
+        return
+    if message.status != "unknown" and event.found != "accepted":
         return
     draft.note(message, f"found_{event.found}")
     settled_at = message.claimed_at + timedelta(seconds=draft.standing.lease_seconds)

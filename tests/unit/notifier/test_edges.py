@@ -137,3 +137,22 @@ def test_a_person_releases_the_stop_that_is_named_and_no_other() -> None:
     with pytest.raises(Refused) as refused:
         story.tell(ReleaseStop("payment:p2:evt-2", "a test"))
     assert (refused.value.status, [stop.cause for stop in story.gate.stops]) == (404, ["payment:p1:evt-1"])
+
+
+@pytest.mark.parametrize("again", ["not accepted", "resent"])
+def test_a_message_that_is_found_after_all_does_not_go_again(again: str) -> None:
+    story = sent().ended("unknown").at(LEASE + 300)
+    story.tell(money("p1", "i1"), "event-9")  # So that it waits at the gate.
+    if again == "resent":
+        story.tell(Resend("r1", "the debtor says that nothing came"))
+    else:
+        story.looked("not_accepted")
+    assert story.message().status == "pending"
+    assert story.looked("accepted").outcomes() == ["unknown", "sent"]
+
+
+def test_whoever_slept_through_looks_asks_once_and_goes_on_with_the_schedule() -> None:
+    story = sent().ended("unknown")
+    story.now = NOW + timedelta(days=2)
+    assert len(story.timers().finds()) == 1
+    assert story.message().at >= story.now + timedelta(seconds=story.standing.find_after[0])
