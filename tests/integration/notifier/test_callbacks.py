@@ -221,6 +221,21 @@ async def test_one_click_ends_reminders_by_mail_and_looking_at_the_link_does_not
     assert [row["basis"] for row in await notifier.rows("select basis from notifier.consent")] == ["one_click"]
 
 
+async def test_one_click_holds_for_every_account_of_its_creditor_and_for_no_other_creditor(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.creditor("other")
+    await _registered(notifier, "a1", MAIL)
+    await _registered(notifier, "a2", MAIL)
+    await _registered(notifier, "a1", MAIL, tenant="other")
+    await _reminded(notifier, "a1", "r1", channel=EMAIL)
+    link = await link_of(notifier, inbox)
+    assert (await notifier.client.post(link, data={"List-Unsubscribe": "One-Click"})).status_code == 200
+    await _registered(notifier, "a3", MAIL)
+    for name in ("a1", "a2", "a3"):
+        await _reminded(notifier, name, f"{name}-r2", channel=EMAIL)
+    await _reminded(notifier, "a1", "r3", "other", EMAIL)
+    assert ["Other" in message.text for message in inbox.received] == [False, True]
+
+
 async def test_a_link_that_does_not_hold_says_so_and_changes_nothing(notifier: Notifier, inbox: LocalInbox) -> None:
     await notifier.publish(account(MAIL), due(channels=(EMAIL,)))
     link = await link_of(notifier, inbox)
