@@ -52,6 +52,8 @@ def dispute(kind: str, version: int = 1, invoice: str = "I1", dispute_id: str = 
     """A dispute as `registered`, `reviewed` or `resolved`."""
     event = {"registered": dispute_pb2.DisputeRegistered, "reviewed": dispute_pb2.DisputeReviewed, "resolved": dispute_pb2.DisputeResolved}
     return event[kind](**WHO, dispute_id=dispute_id, invoice_id=invoice, version=version)
+
+
 _MOST_TIMERS = 5000
 """More than any story has; a timer that stays due never ends."""
 
