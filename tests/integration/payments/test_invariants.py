@@ -1,5 +1,7 @@
 """The invariants of the money see what they are for: each kind of damage to lists or books is found, and named."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
@@ -66,3 +68,21 @@ async def test_the_tables_refuse_money_that_does_not_add_up(running_service: Sta
     for damage in ("update payments.payment set returned_minor = 1", "update payments.invoice set open_minor = -1"):
         with pytest.raises(asyncpg.CheckViolationError):
             await payments.rows(damage)
+
+
+async def test_a_large_ledger_is_asked_in_seconds(running_service: Start) -> None:
+    payments = await running_service(SERVICE)
+    await payments.publish(invoice("i1", 1000), payment("p1", 700, "i1"))
+    owner = await asyncpg.connect(payments.runtime.settings.database_url)
+    try:
+        for table in ("payment", "allocation"):
+            await owner.execute(f"alter table payments.{table} no force row level security")
+            await owner.execute(
+                f"""insert into payments.{table} select (jsonb_populate_record(t, jsonb_build_object('payment_id', 'copy-' || n))).*
+                    from payments.{table} t, generate_series(1, 40000) n"""
+            )
+    finally:
+        await owner.close()
+    async with asyncio.timeout(20):
+        found = await payments.runtime.check_invariants()
+    assert {violation.count for violation in found} == {1, 40_000}
