@@ -4,7 +4,7 @@ Each event carries the whole present state of one creditor or key, so that the l
 service ever asks another who is allowed.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -85,13 +85,18 @@ class Directory:
         return await self._store.tenants()
 
 
+def to_pin(tenants: Iterable[str], beside: str) -> list[str]:
+    """The entries that `pinned` asks for."""
+    return [*(f"creditor:{tenant}" for tenant in sorted(tenants)), beside]
+
+
 async def pinned(unit: Unit, tenants: Sequence[str], beside: str) -> tuple[dict[str, Creditor], bytes | None]:
     """The creditors of `tenants`, and the entry `beside`, as they stay until the transaction ends.
 
     A creditor that is being changed at this moment is left out, as if it were not known. Raises LockNotAvailableError, which passes,
     while `beside` is.
     """
-    found = await unit.pinned([*(f"creditor:{tenant}" for tenant in tenants), beside])
+    found = await unit.pinned(to_pin(tenants, beside))
     if beside not in found:
         raise asyncpg.LockNotAvailableError(f"{beside} is being changed")
     kept = found.pop(beside)

@@ -3,10 +3,11 @@
 The same id with other content is no duplicate but a fault: somebody upstream reuses ids, and silence would lose an event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from paycue.bus.envelope import Envelope
-from paycue.bus.flow import TopicPartition
 from paycue.bus.store import Claim
 from paycue.db.engine import Connection
 
@@ -14,42 +15,37 @@ KEPT_DAYS = 90
 """Longer than any topic of ours keeps its records; a replay of an ERP's topic from further back meets idempotent handlers."""
 
 
-async def lock_lanes(tx: Connection, schema: str, consumer: str, ends: dict[TopicPartition, int]) -> None:
-    """Lock the lane rows of a batch: of two processes that believe they own a partition, one waits, and then finds all claimed."""
-    topics, partitions = [topic for topic, _ in sorted(ends)], [partition for _, partition in sorted(ends)]
-    await tx.execute(
-        f"""insert into {schema}.lane (consumer, topic, partition, next_offset)
-            select $1, * from unnest($2::text[], $3::integer[], $4::bigint[])
-            on conflict (consumer, topic, partition) do update set next_offset = excluded.next_offset""",
-        consumer,
-        topics,
-        partitions,
-        [ends[tp] for tp in sorted(ends)],
-    )
+class Run(msgspec.Struct, frozen=True):
+    """Ids to be claimed and their digests, one after the other in the order of the ids."""
+
+    ids: bytes
+    digests: bytes
 
 
-async def claim(tx: Connection, schema: str, envelopes: Sequence[Envelope]) -> list[Claim]:
-    """Claim a batch's ids: for each envelope whether it is new (now claimed), a duplicate, or reuses an id with other content."""
-    if not envelopes:
-        return []
+def run_of(envelopes: Iterable[Envelope]) -> Run:
+    """What a batch claims: each id once. Bytes, for asyncpg asks about each element of an array and makes an object of each UUID."""
+    first = _first(envelopes)
+    ids = sorted(first)
+    return Run(b"".join(ids), b"".join([first[i].digest for i in ids]))
+
+
+def _first(envelopes: Iterable[Envelope]) -> dict[bytes, Envelope]:
     first: dict[bytes, Envelope] = {}
     for envelope in envelopes:
         first.setdefault(envelope.inbox_id, envelope)
-    ids = sorted(first)
-    # Runs of bytes there and back, for asyncpg asks about each element of an array and makes an object of each UUID.
-    written = await tx.fetchval(
-        f"""with written as (
-                insert into {schema}.inbox (id, digest)
-                select encode(substr($1::bytea, 16 * n + 1, 16), 'hex')::uuid, substr($2::bytea, 8 * n + 1, 8)
-                from generate_series(0, $3::integer - 1) n
-                on conflict do nothing returning id)
-            select coalesce(string_agg(uuid_send(id), ''), '') from written""",
-        b"".join(ids),
-        b"".join([first[i].digest for i in ids]),
-        len(ids),
-    )
-    claimed = {written[start : start + 16] for start in range(0, len(written), 16)}
-    digests = {i: first[i].digest for i in claimed} | await _digests(tx, schema, [i for i in ids if i not in claimed])
+    return first
+
+
+async def written(tx: Connection, schema: str, run: Run) -> bytes:
+    """Claim a run; those of its ids that are claimed now and were not before, as a run."""
+    claimed: bytes = await tx.fetchval(f"select {schema}.claimed($1, $2)", run.ids, run.digests)
+    return claimed
+
+
+async def claims(tx: Connection, schema: str, envelopes: Sequence[Envelope], written: bytes) -> list[Claim]:
+    """Of a batch whose run was claimed: for each envelope whether it is new, a duplicate, or reuses an id with other content."""
+    first, claimed = _first(envelopes), {written[start : start + 16] for start in range(0, len(written), 16)}
+    digests = {i: first[i].digest for i in claimed} | await _digests(tx, schema, [i for i in first if i not in claimed])
     return [_verdict(e, digests[e.inbox_id], e.inbox_id in claimed and first[e.inbox_id] is e) for e in envelopes]
 
 
