@@ -8,6 +8,9 @@ _BY_INDEX = "language plpgsql volatile set plan_cache_mode = force_generic_plan"
 """There is one good plan for each statement, by its index, and it stays good whatever the tables grow to."""
 _KEYS = "string_to_array(tenants, chr(31)), string_to_array(accounts, chr(31))"
 
+_FEW = 8
+"""Up to here planning a statement takes longer than writing document by document."""
+
 
 def round_trips(schema: str) -> list[str]:
     """The functions of a service's first migration, each after those it calls."""
@@ -40,13 +43,17 @@ def _claimed(schema: str) -> str:
 
 
 def _locked(schema: str) -> str:
-    """Lock accounts in the order they are named, the one lock order of the house; `n` counts them from 1."""
+    """Lock accounts in the order they are named, the one lock order of the house; `n` counts them from 1.
+
+    One by one by their key, whatever the planner thinks of a table that was empty when it looked.
+    """
     return f"""create function {schema}.locked(tenants text, accounts text)
         returns table (n bigint, lane integer, parked boolean, doc bytea) {_BY_INDEX} as $$
         begin return query select k.n, a.lane, a.parked_at is not null, a.doc
-            from unnest({_KEYS}) with ordinality as k(tenant_id, account_id, n)
-            join {schema}.account a on a.tenant_id = k.tenant_id and a.account_id = k.account_id
-            order by k.n for update of a; end $$"""
+            from unnest({_KEYS}) with ordinality as k(tenant_id, account_id, n) cross join lateral (
+                select b.lane, b.parked_at, b.doc from {schema}.account b
+                where b.tenant_id = k.tenant_id and b.account_id = k.account_id for update) a
+            order by k.n; end $$"""
 
 
 def _opened(schema: str) -> str:
@@ -67,16 +74,25 @@ def _opened(schema: str) -> str:
 
 
 def _saved(schema: str) -> str:
-    """All that comes of a batch and every service has: documents with their timers, and events for the relay."""
+    """All that comes of a batch and every service has: documents with their timers, and events for the relay.
+
+    A few documents are written one by one, which needs no plan; many in one statement, which is worth a plan of its own.
+    """
     return f"""create function {schema}.saved(
             tenants text, accounts text, nexts timestamptz[], docs bytea[],
             topics text[], lanes integer[], urgents boolean[], counts integer[], packed bytea[])
         returns void {_BY_INDEX} as $$
+        declare tenant text[] := string_to_array(tenants, chr(31)); account text[] := string_to_array(accounts, chr(31));
         begin
-            if cardinality(docs) > 0 then
-                update {schema}.account a set next_action_at = u.next, doc = u.doc, version = a.version + 1
-                from unnest({_KEYS}, nexts, docs) as u(tenant_id, account_id, next, doc)
-                where a.tenant_id = u.tenant_id and a.account_id = u.account_id;
+            if cardinality(docs) > {_FEW} then
+                execute 'update {schema}.account a set next_action_at = u.next, doc = u.doc, version = a.version + 1
+                    from unnest($1, $2, $3, $4) as u(tenant_id, account_id, next, doc)
+                    where a.tenant_id = u.tenant_id and a.account_id = u.account_id' using tenant, account, nexts, docs;
+            else
+                for i in 1 .. cardinality(docs) loop
+                    update {schema}.account a set next_action_at = nexts[i], doc = docs[i], version = a.version + 1
+                    where a.tenant_id = tenant[i] and a.account_id = account[i];
+                end loop;
             end if;
             if cardinality(packed) > 0 then
                 insert into {schema}.outbox (topic, lane, urgent, count, events)
