@@ -43,14 +43,21 @@ class Teller:
         self.folded: Counter[str] = Counter()
 
     def __call__(self, batch: Batch) -> None:
-        self.folded.update(_kind(one.event) for one, outcome in batch.outcomes if outcome == "applied")
-        paid = [one.event.payment_id for one, _ in batch.outcomes if isinstance(one.event, PaymentReceived)]
+        # By type first, in C: what is counted here is part of what is measured.
+        events = [one.event for one, outcome in batch.outcomes if outcome == "applied"]
+        kinds = Counter(map(type, events))
+        for kind, count in kinds.items():
+            self.folded[kind.__name__] += count - self._refused(events, kind)
+        paid = [one.payment_id for one in events if type(one) is PaymentReceived] if PaymentReceived in kinds else []
         tell(folded=self.folded, paid=paid) if paid else tell(folded=self.folded)
 
-
-def _kind(event: Any) -> str:
-    kind, result = type(event).__name__, getattr(event, "result", None)
-    return kind if result is None or result.outcome == "accepted" else f"{kind}, {result.outcome} {result.reason}"
+    def _refused(self, events: list[Any], kind: Any) -> int:
+        """Calls that no provider accepted, counted by why; how many."""
+        if kind.__name__ != "CallFinished":
+            return 0
+        refused = [one.result for one in events if type(one) is kind and one.result.outcome != "accepted"]
+        self.folded.update(f"{kind.__name__}, {result.outcome} {result.reason}" for result in refused)
+        return len(refused)
 
 
 def without_a_provider(service: Service, rendered: bool) -> Service:

@@ -33,7 +33,7 @@ from paycue.world import World
 if TYPE_CHECKING:
     from paycue.app import Service
 
-_MOST, _MOST_BESIDE_STOPS, _MOST_WHILE_STOPPING = 2000, 500, 100
+_MOST, _MOST_WHILE_STOPPING = 2000, 100
 _HOUSEKEEPING_SECONDS = 3600
 _ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
@@ -84,11 +84,9 @@ class Runtime:
         return made
 
     def most(self) -> int:
-        """How much a batch may hold now. Where stops are heard none may hold the loop and its accounts for long, least while stops come."""
-        if not self.service.stops:
-            return _MOST
+        """How much a batch may hold now: little while stops come, which wait for the loop and for the accounts that a batch holds."""
         stopping = any(consumer.group == self.service.stops and consumer.busy for consumer in self.consumers)
-        return _MOST_WHILE_STOPPING if stopping else _MOST_BESIDE_STOPS
+        return _MOST_WHILE_STOPPING if stopping else _MOST
 
     def lanes(self) -> frozenset[int]:
         """The lanes whose timers and sends are this process's."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 from google.protobuf.message import Message
 
-from paycue.bus.envelope import MAX_VALUE, Pending, Record, Undecodable
+from paycue.bus.envelope import MAX_VALUE, Envelope, Pending, Record, Undecodable
 from paycue.bus.topics import topic_of
 from paycue.db.accounts import Key, Loaded
 from paycue.db.bulk import Owned
@@ -32,8 +32,8 @@ class Input(msgspec.Struct, frozen=True):
     time: datetime
     trace: str | None = None
     record: Record | None = None
-    origin: str = ""
-    """What ids of derived events build on, when `cause` alone is not unique: two sources may use the same event id."""
+    envelope: Envelope | None = None
+    """What it came in. Two sources may use the same event id: ids of derived events build on the envelope's identity, else on `cause`."""
     command: bool = False
 
     @property
@@ -136,7 +136,7 @@ class Batch:
         kind, topic = _carried(type(event))  # type: ignore[arg-type]  # a class is hashable, whatever Message says of its instances
         if event.tenant_id != one.tenant or event.account_id != one.account:  # type: ignore[attr-defined]
             raise AssertionError(f"{kind} names another account than the one that was folded")
-        event_id = derived_id(one.time, one.origin or one.cause, kind, index)
+        event_id = derived_id(one.time, one.envelope.inbox_id.hex() if one.envelope else one.cause, kind, index)
         value = event.SerializeToString(deterministic=True)
         if len(value) > MAX_VALUE:
             # Nobody could read it, and the relay would stand before it for ever.

@@ -17,15 +17,16 @@ from paycue.bus.bus import Bus, BusError
 from paycue.bus.envelope import Record
 from paycue.bus.feeds import BEAT_KEY, Feeds
 from paycue.bus.flow import TopicPartition
+from paycue.bus.offsets import Offsets
 from paycue.db.engine import is_transient
 from paycue.observability import metrics
 
 _TRIES_UNTIL_UNREADY = 5
 _LONGEST_WAIT = 5.0
-_COMMIT_SECONDS = 5.0
-_COMMIT_AGAIN_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 _BUSY_SECONDS = 1.0
+_FIRST = 250
+"""Records of the first batch after a rest. Each may be twice as large as the one before: the first reminders of a storm leave soon."""
 log = structlog.get_logger(__name__)
 
 Polled = dict[TopicPartition, list[Record]]
@@ -41,8 +42,8 @@ class FoldsRecords(Protocol):
 class LaneConsumer:
     """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
-    A poll brings `most()` records at most; `feeds` is told ten times a second how far all is folded. Beats are counted there and folded
-    nowhere. `patient`: nobody waits for what it reads.
+    A poll brings `most()` records at most, after a rest fewer at first; `feeds` is told ten times a second how far all is folded. Beats
+    are counted there and folded nowhere. `patient`: nobody waits for what it reads.
     """
 
     def __init__(
@@ -62,12 +63,11 @@ class LaneConsumer:
         self._service = group.partition(".")[0]
         self._consumer = bus.consumer(group, topics, self._before_revoke, patient=patient)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
-        self._most, self._stopping = most, False
+        self._most, self._next, self._stopping = most, _FIRST, False
         self._polling: asyncio.Future[Polled] | None = None
         self._tries: Counter[int] = Counter()
         self._in_hand: Counter[TopicPartition] = Counter()
-        self._uncommitted: dict[TopicPartition, int] = {}
-        self._committing: asyncio.Task[None] | None = None
+        self._offsets = Offsets(group, self._consumer.commit)
 
     @property
     def ready(self) -> bool:
@@ -134,7 +134,8 @@ class LaneConsumer:
 
     async def _poll(self) -> Polled:
         """What came; nothing when `stop` cuts the wait short, for a poll may wait for a rebalance that no broker ends."""
-        self._polling = asyncio.ensure_future(self._consumer.poll(self._most()))
+        asked = min(self._next, self._most())
+        self._polling = asyncio.ensure_future(self._consumer.poll(asked))
         try:
             polled = await self._polling
         except asyncio.CancelledError:
@@ -142,11 +143,12 @@ class LaneConsumer:
                 return {}
             self._polling.cancel()
             raise
+        self._next = 2 * asked if polled else _FIRST
         return {} if self._stopping else polled
 
     async def stop(self) -> None:
         """Stop polling; the batch in flight is folded and committed first."""
-        self._stopping = True
+        self._stopping = self._offsets.stopping = True
         if self._polling is not None:
             self._polling.cancel()
         await self._at_rest()
@@ -157,8 +159,7 @@ class LaneConsumer:
     async def _at_rest(self) -> None:
         """Until the batch in flight is folded and Kafka knows, or does not answer."""
         async with self._folding:
-            if self._committing is not None:
-                await asyncio.wait({self._committing}, timeout=_COMMIT_SECONDS)
+            await self._offsets.told()
 
     async def _fold(self, polled: Polled) -> None:
         async with self._folding:
@@ -184,7 +185,7 @@ class LaneConsumer:
                 quiet[tp] = records
             else:
                 lanes[tp[1]][tp] = records
-        self._commit_soon(quiet)
+        self._offsets.tell(_ends(quiet))
         if lanes:
             self._busy_until = asyncio.get_running_loop().time() + _BUSY_SECONDS
         return lanes
@@ -199,7 +200,7 @@ class LaneConsumer:
             log.info("lanes are folded one by one", consumer=self.group, error=repr(error))
             return False
         for lane in lanes.values():
-            self._commit_soon(lane)
+            self._offsets.tell(_ends(lane))
         return True
 
     async def _fold_lane(self, number: int, lane: Polled) -> None:
@@ -213,25 +214,7 @@ class LaneConsumer:
                 self._put_back(number, lane, error)
             else:
                 self._tries.pop(number, None)
-                self._commit_soon(lane)
-
-    def _commit_soon(self, folded: Polled) -> None:
-        """Tell Kafka while the next batch is read already. What it never hears of comes again, and the inbox knows it."""
-        self._uncommitted.update(_ends(folded))
-        if self._uncommitted and (self._committing is None or self._committing.done()):
-            self._committing = asyncio.get_running_loop().create_task(self._commit(), name=f"{self.group} commits")
-
-    async def _commit(self) -> None:
-        while self._uncommitted:
-            ends, self._uncommitted = self._uncommitted, {}
-            try:
-                await self._consumer.commit(ends)
-            except BusError as error:
-                log.info("offsets are committed later", consumer=self.group, error=repr(error))
-                self._uncommitted = ends | self._uncommitted
-                if self._stopping:
-                    return
-                await asyncio.sleep(_COMMIT_AGAIN_SECONDS)
+                self._offsets.tell(_ends(lane))
 
     def _put_back(self, number: int, lane: Polled, error: Exception) -> None:
         """The same records again, after a pause in which the other lanes go on."""

@@ -85,22 +85,23 @@ class Directory:
         return await self._store.tenants()
 
 
-def to_pin(tenants: Iterable[str], beside: str) -> list[str]:
-    """The entries that `pinned` asks for."""
-    return [*(f"creditor:{tenant}" for tenant in sorted(tenants)), beside]
+def creditor_ids(tenants: Iterable[str]) -> list[str]:
+    """The entries of creditors by tenant id."""
+    return [f"creditor:{tenant}" for tenant in sorted(tenants)]
 
 
-async def pinned(unit: Unit, tenants: Sequence[str], beside: str) -> tuple[dict[str, Creditor], bytes | None]:
-    """The creditors of `tenants`, and the entry `beside`, as they stay until the transaction ends.
+async def pinned(unit: Unit, tenants: Sequence[str], beside: Sequence[str] = ()) -> dict[str, Creditor]:
+    """The creditors of `tenants` as they stay until the transaction ends, and with them the entries `beside`, whatever is in these.
 
     A creditor that is being changed at this moment is left out, as if it were not known. Raises LockNotAvailableError, which passes,
-    while `beside` is.
+    while one of `beside` is.
     """
-    found = await unit.pinned(to_pin(tenants, beside))
-    if beside not in found:
-        raise asyncpg.LockNotAvailableError(f"{beside} is being changed")
-    kept = found.pop(beside)
-    return {entry_id.removeprefix("creditor:"): creditor_of(doc) for entry_id, doc in found.items() if doc is not None}, kept
+    found = await unit.pinned([*creditor_ids(tenants), *beside])
+    for entry_id in beside:
+        if entry_id not in found:
+            raise asyncpg.LockNotAvailableError(f"{entry_id} is being changed")
+        del found[entry_id]
+    return {entry_id.removeprefix("creditor:"): creditor_of(doc) for entry_id, doc in found.items() if doc is not None}
 
 
 @lru_cache(maxsize=4096)

@@ -58,7 +58,7 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """A decoded record. `inbox_id` and `digest` are its identity and its content for deduplication."""
+    """A decoded record."""
 
     id: str
     source: str
@@ -68,9 +68,18 @@ class Envelope(msgspec.Struct, frozen=True):
     time: datetime
     trace: str | None
     event: Message
-    inbox_id: bytes
-    digest: bytes
     record: Record
+
+    # Asked for where an inbox keeps ids, and of an event that others follow from: most of our own need neither.
+    @property
+    def inbox_id(self) -> bytes:
+        """Its identity: tenant, source and id."""
+        return digest16_after((self.tenant.encode(), _bytes(self.record, "ce_source")), _bytes(self.record, "ce_id"))
+
+    @property
+    def digest(self) -> bytes:
+        """Its content: type and value."""
+        return digest16_after((_bytes(self.record, "ce_type"),), self.record.value or b"")[:8]
 
 
 class Undecodable(Exception):
@@ -122,9 +131,12 @@ def decode(record: Record) -> Envelope:
     except ValueError as error:
         raise Undecodable(str(error), tenant, account) from None
     trace = _trace(heads["traceparent"]) if "traceparent" in heads else None
-    inbox_id = digest16_after((tenant.encode(), heads["ce_source"]), heads["ce_id"])
-    digest = digest16_after((heads["ce_type"],), record.value or b"")[:8]
-    return Envelope(own_id, source, kind, tenant, account, time, trace, event, inbox_id, digest, record)
+    return Envelope(own_id, source, kind, tenant, account, time, trace, event, record)
+
+
+def _bytes(record: Record, name: str) -> bytes:
+    """A header that is there, as it came."""
+    return next(value for key, value in record.headers if key == name)
 
 
 def _attribute(name: str, value: bytes) -> str:

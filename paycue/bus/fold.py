@@ -61,7 +61,7 @@ class Folding:
         """
         folder, unit, began = self._folder, self.unit, self._began
         keys = {one.key for one in inputs if one.account}
-        references = await folder.references(unit, sorted({tenant for tenant, _ in keys}))
+        references = await folder.references(unit, sorted({tenant for tenant, _ in keys}), inputs)
         loaded = await unit.load(keys, folder.lane)
         # Only now: whoever held these accounts until a moment ago decided before this instant.
         batch = Batch(folder.clock.now(), loaded, references, folder.handlers, began=began, fresh=folder.fresh, room=room)
@@ -241,13 +241,19 @@ def _timers(due: Iterable[Key], now: datetime) -> list[Input]:
 
 def _outcomes(taken: Sequence[Taken], batch: Batch) -> Counter[tuple[str, str, str]]:
     """How many records by topic, type, and what became of them; what was not even an input is a duplicate."""
-    came = Counter([(one.record.topic, type_of(one.record)) for one in taken])
-    ended = Counter([(one.record.topic, type_of(one.record), outcome) for one, outcome in batch.outcomes if one.record is not None])
+    came = Counter([(one.record.topic, one.type) for one in taken])
+    ended = Counter([(one.record.topic, _type(one), outcome) for one, outcome in batch.outcomes if one.record is not None])
     outcomes = Counter({(topic, _label(kind), "duplicate"): count for (topic, kind), count in came.items()})
     for (topic, kind, outcome), count in ended.items():
         outcomes[topic, _label(kind), "duplicate"] -= count
         outcomes[topic, _label(kind), outcome] += count
     return +outcomes
+
+
+def _type(one: Input) -> str | None:
+    if one.envelope is not None:
+        return one.envelope.type
+    return type_of(one.record) if one.record is not None else None
 
 
 def _label(kind: str | None) -> str:

@@ -3,9 +3,8 @@
 The same id with other content is no duplicate but a fault: somebody upstream reuses ids, and silence would lose an event.
 """
 
-from collections.abc import Iterable, Sequence
-
-import msgspec
+from collections.abc import Sequence
+from operator import is_
 
 from paycue.bus.envelope import Envelope
 from paycue.bus.store import Claim
@@ -15,38 +14,40 @@ KEPT_DAYS = 90
 """Longer than any topic of ours keeps its records; a replay of an ERP's topic from further back meets idempotent handlers."""
 
 
-class Run(msgspec.Struct, frozen=True):
-    """Ids to be claimed and their digests, one after the other in the order of the ids."""
+class Run:
+    """What a batch claims: each id once, in order, with its digest. Ids are hashes, made here and nowhere else.
 
-    ids: bytes
-    digests: bytes
+    Runs of bytes go there and back, for asyncpg asks about each element of an array and makes an object of each UUID.
+    """
 
+    def __init__(self, envelopes: Sequence[Envelope]) -> None:
+        self.envelopes, self.own_ids = list(envelopes), [envelope.inbox_id for envelope in envelopes]
+        self.first: dict[bytes, Envelope] = {}
+        for own_id, envelope in zip(self.own_ids, envelopes, strict=True):
+            self.first.setdefault(own_id, envelope)
+        self.digests = {own_id: self.first[own_id].digest for own_id in sorted(self.first)}
 
-def run_of(envelopes: Iterable[Envelope]) -> Run:
-    """What a batch claims: each id once. Bytes, for asyncpg asks about each element of an array and makes an object of each UUID."""
-    first = _first(envelopes)
-    ids = sorted(first)
-    return Run(b"".join(ids), b"".join([first[i].digest for i in ids]))
+    def columns(self) -> tuple[bytes, bytes]:
+        """Ids and digests, one after the other, as the functions `claimed` and `opened` take them."""
+        return b"".join(self.digests), b"".join(self.digests.values())
 
-
-def _first(envelopes: Iterable[Envelope]) -> dict[bytes, Envelope]:
-    first: dict[bytes, Envelope] = {}
-    for envelope in envelopes:
-        first.setdefault(envelope.inbox_id, envelope)
-    return first
+    def of(self, envelopes: Sequence[Envelope]) -> bool:
+        """Whether these are what it claims."""
+        return len(envelopes) == len(self.envelopes) and all(map(is_, envelopes, self.envelopes))
 
 
 async def written(tx: Connection, schema: str, run: Run) -> bytes:
     """Claim a run; those of its ids that are claimed now and were not before, as a run."""
-    claimed: bytes = await tx.fetchval(f"select {schema}.claimed($1, $2)", run.ids, run.digests)
+    claimed: bytes = await tx.fetchval(f"select {schema}.claimed($1, $2)", *run.columns())
     return claimed
 
 
-async def claims(tx: Connection, schema: str, envelopes: Sequence[Envelope], written: bytes) -> list[Claim]:
-    """Of a batch whose run was claimed: for each envelope whether it is new, a duplicate, or reuses an id with other content."""
-    first, claimed = _first(envelopes), {written[start : start + 16] for start in range(0, len(written), 16)}
-    digests = {i: first[i].digest for i in claimed} | await _digests(tx, schema, [i for i in first if i not in claimed])
-    return [_verdict(e, digests[e.inbox_id], e.inbox_id in claimed and first[e.inbox_id] is e) for e in envelopes]
+async def claims(tx: Connection, schema: str, run: Run, written: bytes) -> list[Claim]:
+    """Of a run that was claimed: for each envelope whether it is new, a duplicate, or reuses an id with other content."""
+    claimed = {written[start : start + 16] for start in range(0, len(written), 16)}
+    digests = run.digests | await _digests(tx, schema, [i for i in run.digests if i not in claimed])
+    pairs = zip(run.own_ids, run.envelopes, strict=True)
+    return [_verdict(e, digests[i], i in claimed and run.first[i] is e) for i, e in pairs]
 
 
 def _verdict(envelope: Envelope, digest: bytes, claimed: bool) -> Claim:

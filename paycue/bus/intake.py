@@ -31,6 +31,10 @@ class Fault(msgspec.Struct, frozen=True):
     def account(self) -> str | None:
         return self.why.account
 
+    @property
+    def type(self) -> str | None:
+        return type_of(self.record)
+
 
 Taken = Envelope | Fault
 
@@ -71,7 +75,7 @@ async def inputs_of(unit: Unit, taken: Sequence[Taken], now: datetime) -> list[I
 
 def event_input(e: Envelope) -> Input:
     """An event of the bus, to be folded."""
-    return Input(e.tenant, e.account, e.event, e.id, e.time, e.trace, e.record, e.inbox_id.hex())
+    return Input(e.tenant, e.account, e.event, e.id, e.time, e.trace, e.record, e)
 
 
 def _fault(fault: Fault, now: datetime) -> Input:

@@ -10,7 +10,7 @@ import msgspec
 
 from paycue.bus.envelope import Envelope
 from paycue.bus.flow import TopicPartition
-from paycue.bus.inbox import Run, run_of
+from paycue.bus.inbox import Run
 from paycue.db.accounts import AccountStore, Key, Loaded, joined
 from paycue.db.engine import Connection
 
@@ -36,11 +36,11 @@ async def open_batch(
 ) -> Opening:
     """Lock the lanes of a batch and all that it will ask for next."""
     lanes, wanted = sorted(ends), sorted(keys)
-    run, pins = run_of(one for one in envelopes if one.type not in store.knows), store.pins({tenant for tenant, _ in keys})
+    run, pins = Run([one for one in envelopes if one.type not in store.knows]), store.pins({tenant for tenant, _ in keys})
     rows = await tx.fetch(
         f"select what, n, lane, parked, doc from {store.schema}.opened($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         *(consumer, [topic for topic, _ in lanes], [partition for _, partition in lanes], [ends[tp] for tp in lanes]),
-        *(run.ids, run.digests, pins, *joined(wanted)),
+        *(*run.columns(), pins, *joined(wanted)),
     )
     entries = {pins[n - 1]: doc for what, n, _, _, doc in rows if what == "entry"}
     accounts = store.locked(wanted, [row[1:] for row in rows if row[0] == "account"])

@@ -35,11 +35,10 @@ class Limit:
 
     def count(self, verdicts: Sequence[bool]) -> None:
         """Count a folded batch, True for each good record. Raises TooMuchPoison when a bad one reaches the limit."""
-        longest = 0
-        for good in verdicts:
+        now, bad, longest = asyncio.get_running_loop().time(), len(verdicts) - sum(verdicts), 0
+        for good in verdicts if bad else verdicts[-1:]:
             self._row = 0 if good else self._row + 1
             longest = max(longest, self._row)
-        now, bad = asyncio.get_running_loop().time(), len(verdicts) - sum(verdicts)
         self._minute.append((now, len(verdicts), bad))
         while self._minute[0][0] < now - self.SECONDS:
             self._minute.popleft()

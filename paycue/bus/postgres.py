@@ -48,10 +48,12 @@ class PostgresUnit:
         asked = [one for one in envelopes if one.type not in knows]
         if not asked:
             return ["new"] * len(envelopes)
-        run = inbox.run_of(asked)
-        foreseen = opening is not None and opening.run == run
-        written = opening.written if opening and foreseen else await inbox.written(self.tx, self._schema, run)
-        claims = iter(await inbox.claims(self.tx, self._schema, asked, written))
+        if opening is not None and opening.run.of(asked):
+            run, written = opening.run, opening.written
+        else:
+            run = inbox.Run(asked)
+            written = await inbox.written(self.tx, self._schema, run)
+        claims = iter(await inbox.claims(self.tx, self._schema, run, written))
         return ["new" if one.type in knows else next(claims) for one in envelopes]
 
     async def load(self, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:

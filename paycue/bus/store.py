@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from paycue.bus.batch import Aside
+from paycue.bus.batch import Aside, Input
 from paycue.bus.envelope import Envelope, Pending, Record
 from paycue.bus.flow import TopicPartition
 from paycue.db.accounts import AccountStore, Key, Loaded
@@ -163,11 +163,11 @@ class Store(Protocol):
 
 
 class References(Protocol):
-    """What a service keeps per tenant and hands to its handlers as `ctx.reference`."""
+    """What a service keeps per tenant and hands to its handlers as `ctx.reference`; `inputs` are what is to be folded."""
 
-    async def __call__(self, unit: Unit, tenants: Sequence[str]) -> dict[str, Any]: ...
+    async def __call__(self, unit: Unit, tenants: Sequence[str], inputs: Sequence[Input]) -> dict[str, Any]: ...
 
 
-async def no_references(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
+async def no_references(unit: Unit, tenants: Sequence[str], inputs: Sequence[Input]) -> dict[str, Any]:
     """For a service that keeps nothing per tenant."""
     return {}

@@ -1,44 +1,34 @@
-"""The notifier over HTTP: messages and what happened to them, gates, consent, and what providers and debtors tell us.
+"""The notifier over HTTP: messages and what happened to them, gates, consent. What has no key is in `adapters.debtors`.
 
-Commands are folded like events; reads show what is recorded. Nothing of a provider's request is used before its signature holds.
+Commands are folded like events; reads show what is recorded.
 """
 
 from datetime import date
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
 from paycue.api import obey, reading, runtime_of, state_of
 from paycue.auth.api_keys import Caller, authorised
-from paycue.auth.links import BadLink, ExpiredLink, open_link
-from paycue.bus.batch import Input
+from paycue.bus.store import Unit
 from paycue.decision import Refused
 from paycue.http.fields import AccountId, PathId
 from paycue.http.idempotency import Command, Commanded, Stored, recall, remember
 from paycue.http.paging import Asked, Listing, Page
-from paycue.ids import new_id
-from paycue.observability import metrics
-from paycue.runtime import Runtime
 from paycue.stops import Wait, stopped
 from services.notifier import schemas, store
-from services.notifier.adapters.channels import INBOUND_CALLBACK, STATUS_CALLBACK
-from services.notifier.adapters.twilio_callbacks import CallbackVerifier, call_of, delivery_report, inbound_message
-from services.notifier.domain import commands, pages
-from services.notifier.domain.addresses import suppression_key
-from services.notifier.domain.gate import EVERYTHING, Said
+from services.notifier.adapters.debtors import stop_address
+from services.notifier.domain import commands, said
+from services.notifier.domain.gate import EVERYTHING
 
 router = APIRouter(prefix="/v1/creditors/{creditor}")
-public = APIRouter()
 Reads = Annotated[Caller, Depends(authorised("notifier", "read"))]
 Writes = Annotated[Caller, Depends(authorised("notifier", "write"))]
 MESSAGES = Listing("notifier.messages", date, str, str)
 Pages = Annotated[Asked, Depends(MESSAGES.asked)]
 Only = Annotated[schemas.Status | None, Query(description="Only messages that stand so now.")]
-_NO_ANSWER = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-_QUOTED = 500
 
 
 @router.get("/messages", tags=["messages"])
@@ -118,15 +108,23 @@ async def opt_out(request: Request, caller: Writes, account: AccountId, wanted: 
 
 @router.post("/accounts/{account}/opt-ins", tags=["consent"], status_code=201, response_model=schemas.OptedOut)
 async def opt_in(request: Request, caller: Writes, account: AccountId, wanted: schemas.OptIn, asked: Commanded) -> Response:
-    """Take an opt-out back, by the debtor's own consent. Answers 409 when there is none."""
-    command = commands.OptIn(*_whom(wanted.address), "person", wanted.evidence)
-    return await obey(request, caller.tenant, account, command, asked, status=201)
+    """Take an opt-out back, by the debtor's own consent; accounts of the creditor that get the address later may be written to as well.
+    Answers 409 when there is none.
+    """
+    address, channel = _whom(wanted.address)
+
+    async def consented(unit: Unit) -> None:
+        if address != EVERYTHING:
+            await store.say(unit, (channel, address), lambda words: said.consent(words, caller.tenant))
+
+    command = commands.OptIn(address, channel, "person", wanted.evidence)
+    return await obey(request, caller.tenant, account, command, asked, status=201, first=consented)
 
 
 @router.post("/opt-outs", tags=["consent"], status_code=201, response_model=schemas.AddressOptedOut)
 async def opt_out_address(request: Request, caller: Writes, wanted: schemas.AddressOptOut, asked: Commanded, wait: Wait) -> Response:
-    """Write to an address no more, for every account of the creditor that has it now. Answers 404 when none has. `Prefer: wait=5` waits
-    until that is in force for all of them.
+    """Write to an address no more, for every account of the creditor that has it now or gets it later. Answers 404 when none has it now.
+    `Prefer: wait=5` waits until that is in force for all of them.
     """
     stored = await _opted_out_everywhere(request, caller.tenant, wanted, asked)
     accounts: int = msgspec.json.decode(stored.body)["accounts"]
@@ -141,11 +139,10 @@ async def _opted_out_everywhere(request: Request, tenant: str, wanted: schemas.A
         tx = folding.tx
         if asked.key is not None and (stored := await recall(tx, store.SCHEMA, tenant, asked.key, asked.digest)):
             return stored
-        accounts = [key for key in await store.accounts_of_address(tx, suppression_key(address), channel) if key[0] == tenant]
+        command = commands.OptOut(address, channel, "person", wanted.evidence)
+        accounts = await stop_address(runtime, folding, command, asked.command_id, tenant)
         if not accounts:
             raise Refused(404, "Unknown address", "no account of this creditor has this address; opt the account out instead")
-        command = commands.OptOut(address, channel, "person", wanted.evidence)
-        await folding.fold(_opt_outs(runtime, accounts, command, asked.command_id))
         stored = Stored(201, msgspec.json.encode({"address": address, "accounts": len(accounts)}))
         if asked.key is not None:
             await remember(tx, store.SCHEMA, tenant, asked.key, asked.digest, stored, runtime.clock.now())
@@ -156,116 +153,5 @@ def _whom(address: str | None) -> tuple[str, Any]:
     return (EVERYTHING, "") if address is None else (address, schemas.channel_of(address))
 
 
-def _opt_outs(runtime: Any, accounts: list[tuple[str, str]], command: commands.OptOut, cause: str = "") -> list[Input]:
-    now, cause = runtime.clock.now(), cause or new_id()
-    return [Input(tenant, account, command, cause, now, command=True) for tenant, account in accounts]
-
-
 def _json(stored: Stored) -> Response:
     return Response(stored.body, stored.status, media_type="application/json")
-
-
-@public.post(STATUS_CALLBACK, tags=["providers"], status_code=204)
-async def twilio_status(request: Request) -> Response:
-    """Twilio reports on a message; signed with the account's token. Answered once it is recorded; again and again is harmless."""
-    url, form = await _from_twilio(request)
-    try:
-        report = delivery_report(call_of(url), form)
-    except ValueError as error:
-        raise Refused(422, "Callback not understood", str(error)) from None
-    runtime = runtime_of(request)
-    async with runtime.database.transaction(()) as tx:
-        found = await store.account_of_call(tx, report.call_id)
-    if found is None:
-        raise Refused(404, "Unknown call", "no message was sent under this call id")
-    tenant, account, reminder_id = found
-    command = commands.DeliveryReported(reminder_id, report.call_id, form.get("To", ""), report.reference, report.status, report.error_code)
-    cause = f"twilio:{report.reference}:{report.status}"
-    await runtime.folder.obey([Input(tenant, account, command, cause, runtime.clock.now(), command=True)])
-    metrics.CALLBACKS.labels("twilio", "applied").inc()
-    return Response(status_code=204)
-
-
-@public.post(INBOUND_CALLBACK, tags=["providers"])
-async def twilio_inbound(request: Request) -> Response:
-    """A debtor answers an SMS. Whoever asks us to stop is obeyed for every account that has the number, at once; if none has, for the
-    one that will.
-    """
-    _, form = await _from_twilio(request)
-    try:
-        heard = inbound_message(form)
-    except ValueError as error:
-        raise Refused(422, "Callback not understood", str(error)) from None
-    runtime = runtime_of(request)
-    if heard.opt_out:
-        cause, evidence = f"twilio:{heard.reference}", f"{heard.reference}: {heard.body[:_QUOTED]}"
-        if not (accounts := await _having(runtime, heard.sender)):
-            async with runtime.store.transaction(()) as unit:
-                await store.refuse(unit, heard.sender, Said(cause, evidence))
-            # Whose number became known while it was written did not hear of it.
-            accounts = await _having(runtime, heard.sender)
-        await runtime.folder.obey(_opt_outs(runtime, accounts, commands.OptOut(heard.sender, "sms", "reply", evidence), cause))
-    metrics.CALLBACKS.labels("twilio", "applied").inc()
-    return Response(_NO_ANSWER, media_type="text/xml")
-
-
-async def _having(runtime: Runtime, number: str) -> list[tuple[str, str]]:
-    async with runtime.database.transaction(()) as tx:
-        return await store.accounts_of_address(tx, suppression_key(number), "sms")
-
-
-async def _from_twilio(request: Request) -> tuple[str, dict[str, str]]:
-    """The public address that Twilio called and the form it posted, once its signature holds. Raises 403, or 404 without Twilio."""
-    settings = runtime_of(request).settings
-    if not settings.twilio_auth_token:
-        raise HTTPException(404, "This installation has no Twilio account.")
-    query = request.scope.get("query_string", b"").decode("latin-1")
-    url = f"{settings.own_url}{request.scope['path']}" + (f"?{query}" if query else "")
-    form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
-    if not CallbackVerifier(settings.twilio_auth_token).verify_callback(url, form, request.headers.get("x-twilio-signature", "")):
-        metrics.CALLBACKS.labels("twilio", "forged").inc()
-        raise HTTPException(403, "The signature does not fit the request; it is made with the account's token over PAYCUE_PUBLIC_URL.")
-    return url, form
-
-
-@public.get("/u/{token}", tags=["debtors"], response_class=HTMLResponse)
-async def ask_to_unsubscribe(request: Request, token: str) -> HTMLResponse:
-    """The page behind a mail's opt-out link: it asks, since mail scanners follow links too."""
-    try:
-        tenant, _, _, address = _opened(request, token)
-    except BadLink as problem:
-        return _bad_link(problem)
-    return HTMLResponse(pages.ask_page(await _creditor_name(request, tenant), address))
-
-
-@public.post("/u/{token}", tags=["debtors"], response_class=HTMLResponse)
-async def unsubscribe(request: Request, token: str) -> HTMLResponse:
-    """RFC 8058's one click, by a mail program or by the page's button: for every account of the creditor that has the address."""
-    try:
-        tenant, account, call_id, address = _opened(request, token)
-    except BadLink as problem:
-        return _bad_link(problem)
-    body = await request.body()
-    if b"List-Unsubscribe" not in body or b"One-Click" not in body:
-        raise HTTPException(400, "Post the form field List-Unsubscribe=One-Click, as RFC 8058 says.")
-    runtime = runtime_of(request)
-    async with runtime.database.transaction(()) as tx:
-        having = await store.accounts_of_address(tx, suppression_key(address), "email")
-    accounts = sorted({(tenant, account), *(key for key in having if key[0] == tenant)})
-    await runtime.folder.obey(_opt_outs(runtime, accounts, commands.OptOut(address, "email", "one_click", f"mail {call_id}")))
-    return HTMLResponse(pages.done_page(await _creditor_name(request, tenant), address))
-
-
-def _opened(request: Request, token: str) -> tuple[str, ...]:
-    runtime = runtime_of(request)
-    return open_link(runtime.settings.signing_key, "unsubscribe", token, runtime.clock.now())
-
-
-def _bad_link(problem: BadLink) -> HTMLResponse:
-    expired = isinstance(problem, ExpiredLink)
-    return HTMLResponse(pages.bad_link_page(expired=expired), 410 if expired else 404)
-
-
-async def _creditor_name(request: Request, tenant: str) -> str:
-    creditor = await runtime_of(request).directory.creditor(tenant)
-    return creditor.name if creditor is not None and creditor.name else tenant

@@ -180,14 +180,16 @@ def opt_out(gate: Gate, event: commands.OptOut, ctx: Context) -> Gated:
 
 
 def _heard_before(draft: Draft, contacts: list[Contact]) -> None:
-    """Who asked us to stop before any account had the number is heard with the one that has it now, once: a later consent stands."""
+    """Who asked us to stop before this account had the address is heard with the one that has it now, once: a later consent stands."""
     for contact in contacts:
-        said = draft.standing.refused.get(contact.address)
+        key = suppression_key(contact.address)
+        said = draft.standing.refused.get(key)
         if said is None or (heard := marks.add(draft.gate.marks, "heard", said.cause, draft.now)) is draft.gate.marks:
             continue
         draft.gate = replace(draft.gate, marks=heard)
-        sending.suppress(draft, contact.address, "opted_out")
-        draft.rows.append(ConsentRow(draft.now, suppression_key(contact.address), contact.channel, False, "reply", said.evidence))
+        if not draft.gate.opted_out(key):
+            sending.suppress(draft, contact.address, "opted_out")
+            draft.rows.append(ConsentRow(draft.now, key, contact.channel, False, said.basis, said.evidence))
 
 
 def opt_in(gate: Gate, event: commands.OptIn, ctx: Context) -> Gated:

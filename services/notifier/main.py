@@ -5,7 +5,8 @@ from pathlib import Path
 from paycue import stops
 from paycue.app import Service
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2
-from services.notifier.api import public, router
+from services.notifier.adapters.debtors import public
+from services.notifier.api import router
 from services.notifier.handlers import HANDLERS
 from services.notifier.invariants import INVARIANTS
 from services.notifier.loops import Sender, send_due

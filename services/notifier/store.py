@@ -1,26 +1,31 @@
 """The notifier's tables and all of its SQL: where rows go, and the queries behind lists and callbacks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from paycue.bus.directory import Creditor, pinned, to_pin
+from paycue.bus.batch import Input
+from paycue.bus.directory import Creditor, creditor_ids, pinned
 from paycue.bus.store import References, Unit
 from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
 from paycue.db.engine import Connection
+from paycue.events.v1.account_pb2 import AccountRegistered
 from paycue.events.v1.reminder_pb2 import ReminderDue
-from services.notifier.domain.gate import Gate, Said, Standing
+from paycue.ids import digest16
+from services.notifier.domain.addresses import suppression_key
+from services.notifier.domain.commands import SetContactPoint
+from services.notifier.domain.gate import Gate, Standing
+from services.notifier.domain.incoming import Address, addresses
 from services.notifier.domain.rows import AddressRow, ConsentRow, MessageRow, OverdueStopRow, ReportRow
+from services.notifier.domain.said import Words, in_force
 from services.notifier.settings import NotifierSettings
 
 SCHEMA = "notifier"
-_REFUSED = "refused:sms"
-"""The entry beside the directory's own that holds them: read with the creditors, it costs no statement of its own."""
-_MOST_REFUSED = 10_000
+_SHARES = 64
+"""Addresses share so many locks: one for each would be thousands in a batch of new accounts."""
 
 STORE = AccountStore(
     SCHEMA,
@@ -34,7 +39,7 @@ STORE = AccountStore(
     },
     # A reminder is among the gate's messages, and then among its marks.
     knows={ReminderDue.DESCRIPTOR.full_name},
-    pins=lambda tenants: to_pin(tenants, _REFUSED),
+    pins=creditor_ids,
 )
 
 
@@ -51,28 +56,53 @@ def references(settings: NotifierSettings) -> References:
         find_after=settings.find_after,
     )
 
-    async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
-        # Pinned: whoever suspends a creditor waits for the claims that knew nothing of it, and later ones wait for the suspension.
-        known, refused = await pinned(unit, tenants, _REFUSED)
-        here = msgspec.structs.replace(installation, refused=_said(refused)) if refused else installation
-        return {tenant: _of(here, known[tenant]) if tenant in known else here for tenant in tenants}
+    async def of(unit: Unit, tenants: Sequence[str], inputs: Sequence[Input]) -> dict[str, Any]:
+        getting = {_entry_of(*address): suppression_key(address[1]) for one in inputs for address in _may_get(one.event)}
+        # Pinned: whoever suspends a creditor waits for the claims that knew nothing of it, and later ones wait for the suspension. So
+        # does whoever has an address stopped, for those who fold an account that gets it.
+        known = await pinned(unit, tenants, sorted(set(map(_lock_of, getting))))
+        standings = {tenant: _of(installation, known[tenant]) if tenant in known else installation for tenant in tenants}
+        words = await unit.entries(list(getting)) if getting else {}
+        return {tenant: _hearing(standing, tenant, words, getting) for tenant, standing in standings.items()} if words else standings
 
     return of
 
 
-@lru_cache(maxsize=4)
-def _said(doc: bytes) -> dict[str, Said]:
-    return msgspec.msgpack.decode(doc, type=dict[str, Said])
+def _may_get(event: object) -> Sequence[Address]:
+    """The addresses that an account may get by an event."""
+    if isinstance(event, AccountRegistered):
+        return addresses(event)
+    return [(event.channel, event.address)] if isinstance(event, SetContactPoint) else ()
 
 
-async def refuse(unit: Unit, number: str, said: Said) -> None:
-    """Keep that a number asked us to stop that no account has. Whoever folds meanwhile is waited for, and knows of it afterwards."""
-    # Of two who change it at the same time the later one reads what the earlier one wrote.
-    await unit.write_entry(f"{_REFUSED}:changing", b"")
-    doc = (await unit.entries([_REFUSED])).get(_REFUSED)
-    known = {**(_said(doc) if doc else {}), number: said}
-    newest = list(known.items())[-_MOST_REFUSED:]
-    await unit.write_entry(_REFUSED, msgspec.msgpack.encode(dict(newest)))
+def _hearing(standing: Standing, tenant: str, words: dict[str, bytes], getting: dict[str, str]) -> Standing:
+    """What a creditor's accounts hear of the addresses that they are getting, entry -> suppression key."""
+    said = {getting[entry]: word for entry, doc in words.items() if (word := in_force(_words(doc), tenant)) is not None}
+    return msgspec.structs.replace(standing, refused=said) if said else standing
+
+
+async def say(unit: Unit, address: Address, change: Callable[[Words], Words]) -> None:
+    """Change what is kept of an address. Whoever folds an account that gets it is waited for, and later ones know of it; so the accounts
+    that have the address, read after this in the same transaction, and those that get it later, are all there will be.
+    """
+    entry = _entry_of(*address)
+    await unit.write_entry(_lock_of(entry), b"")
+    doc = (await unit.entries([entry])).get(entry)
+    before = _words(doc) if doc else {}
+    if (after := change(before)) != before:
+        await unit.write_entry(entry, msgspec.msgpack.encode(after))
+
+
+_words = msgspec.msgpack.Decoder(Words).decode
+
+
+def _entry_of(channel: str, address: str) -> str:
+    """Beside the directory's own entries, as they are read and locked."""
+    return f"said:{channel}:{suppression_key(address)}"
+
+
+def _lock_of(entry: str) -> str:
+    return f"said:{digest16(entry.encode())[0] % _SHARES}"
 
 
 def lease_seconds(settings: NotifierSettings) -> float:

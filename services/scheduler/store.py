@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from paycue.bus.batch import Input
 from paycue.bus.directory import Creditor, creditor_of
 from paycue.bus.store import References, Unit
 from paycue.db.accounts import AccountStore
@@ -34,7 +35,7 @@ STORE = AccountStore(
 def references(settings: SchedulerSettings) -> References:
     """A creditor's standing: its zone, its go-live, whether it is suspended, and the policy in force."""
 
-    async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
+    async def of(unit: Unit, tenants: Sequence[str], inputs: Sequence[Input]) -> dict[str, Any]:
         return await standings(unit.tx, tenants)
 
     return of

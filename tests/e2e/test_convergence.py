@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from google.protobuf.message import Message
 
 from paycue.bus.topics import topics
+from tests.e2e.day import today
 from tests.e2e.estate import Estate
-from tests.e2e.world import World, creditor, groups, today
+from tests.e2e.world import World, creditor, groups
 
 POLICY = """
 policy: plain

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.day import ZONE, today
 from tests.e2e.estate import Estate
 from tests.e2e.processes import paycue
-from tests.e2e.world import World, today
+from tests.e2e.world import World
 
 POLICY = """
 policy: plain
@@ -17,7 +18,7 @@ steps:
 MAPPING = """
 columns: {account: account, invoice: invoice, issued: issued, due: due, amount: amount, paid_on: paid}
 formats: {date: "%Y-%m-%d", decimal: ".", delimiter: ","}
-constants: {currency: EUR, zone: UTC, locale: en, email: "{account}@TENANT.example"}
+constants: {currency: EUR, zone: ZONE, locale: en, email: "{account}@TENANT.example"}
 """
 HEADER = "account,invoice,issued,due,amount,paid"
 
@@ -27,7 +28,7 @@ def _ledger(folder: Path, tenant: str, *more: str) -> tuple[str, str, str, str]:
     good = [f"a{number},R-{number},{today(-10)},{today()},{number}0.50," for number in (1, 2, 3)]
     paid = f"a4,R-4,{today(-10)},{today(1)},40.00,{today()}"
     folder.joinpath("ledger.csv").write_text("\r\n".join(("\ufeff" + HEADER, *good, paid, *more)) + "\r\n", encoding="utf-8")
-    folder.joinpath("mapping.yaml").write_text(MAPPING.replace("TENANT", tenant))
+    folder.joinpath("mapping.yaml").write_text(MAPPING.replace("TENANT", tenant).replace("ZONE", ZONE))
     return "--csv", str(folder / "ledger.csv"), "--mapping", str(folder / "mapping.yaml")
 
 

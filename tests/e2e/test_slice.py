@@ -1,6 +1,7 @@
 """The main job, from ERP to inbox: invoices remind, payments silence, disputes hold and let go - services apart, over real Kafka."""
 
-from tests.e2e.world import World, today
+from tests.e2e.day import today
+from tests.e2e.world import World
 
 POLICY = """
 policy: plain

@@ -16,9 +16,9 @@ import pytest
 from typer.testing import CliRunner
 
 from paycue.cli import COMMANDS, app
+from tests.e2e.day import ZONE, today
 from tests.e2e.estate import SERVICES
 from tests.e2e.processes import Process, alive, paycue
-from tests.e2e.world import today
 
 POLICY = """
 policy: plain
@@ -26,10 +26,10 @@ version: 1
 steps:
   - {when: due, stage: friendly, channels: [email]}
 """
-MAPPING = """
-columns: {account: account, invoice: invoice, issued: issued, due: due, amount: amount, paid_on: paid}
-formats: {date: "%Y-%m-%d", decimal: ".", delimiter: ","}
-constants: {currency: EUR, zone: UTC, locale: en, email: "{account}@debtors.example"}
+MAPPING = f"""
+columns: {{account: account, invoice: invoice, issued: issued, due: due, amount: amount, paid_on: paid}}
+formats: {{date: "%Y-%m-%d", decimal: ".", delimiter: ","}}
+constants: {{currency: EUR, zone: {ZONE}, locale: en, email: "{{account}}@debtors.example"}}
 """
 UP = "paycue is up"
 

@@ -7,7 +7,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -30,6 +30,7 @@ from paycue.events.v1.dispute_pb2 import DISPUTE_REASON_OTHER, DisputeRaised
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
 from paycue.events.v1.payment_pb2 import PaymentReceived
 from paycue.ids import account_key, new_id
+from tests.e2e.day import ZONE, today
 from tests.e2e.estate import SERVICES, Estate
 
 _numbers = itertools.count(1)
@@ -38,11 +39,6 @@ SOURCE = "urn:erp:test"
 
 def _topic(event: Message) -> str:
     return next(topic.name for topic in topics().values() if event.DESCRIPTOR.full_name in topic.types)
-
-
-def today(days: int = 0) -> str:
-    """The date in UTC, `days` from now."""
-    return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
 
 
 class World:
@@ -105,7 +101,7 @@ class World:
 
     def account(self, account: str) -> AccountRegistered:
         point = ContactPoint(kind=CONTACT_KIND_EMAIL, address=self.address(account))
-        return AccountRegistered(tenant_id=self.tenant, account_id=account, version=1, name=account, zone="UTC", contact_points=[point])
+        return AccountRegistered(tenant_id=self.tenant, account_id=account, version=1, name=account, zone=ZONE, contact_points=[point])
 
     def address(self, account: str) -> str:
         return f"{account}@{self.tenant}.example"
@@ -147,7 +143,7 @@ async def creditor(estate: Estate, tenant: str = "") -> AsyncIterator[World]:
     tenant = tenant or f"c{new_id()[-12:]}"
     async with _bus(estate) as bus, httpx2.AsyncClient(trust_env=False, timeout=20) as client:
         world = World(estate, tenant, bus, client)
-        await world.publish(CreditorRegistered(tenant_id=tenant, name=tenant.title(), zone="UTC"))
+        await world.publish(CreditorRegistered(tenant_id=tenant, name=tenant.title(), zone=ZONE))
         client.headers.update((await world.key(tenant, "*"))[1])
         await known_everywhere(estate, f"creditor:{tenant}")
         yield world

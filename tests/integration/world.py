@@ -35,6 +35,7 @@ from paycue.world import World
 KERNEL = {"kafka": "memory:1", "secret": "9f8a7c6e5d4b3a2f1e0d9c8b7a6f5e4d3c2b1a09", "public_url": "http://127.0.0.1:8103"}
 START = datetime(2013, 1, 2, 5, tzinfo=UTC)
 _PATIENCE = 10.0
+_LONGEST = 60.0
 _numbers = itertools.count(1)
 _templates: dict[tuple[str, str], str] = {}
 E = TypeVar("E", bound=Message)
@@ -72,7 +73,7 @@ class Running:
     async def settle(self) -> datetime | None:
         """Wait until records, outbox and calls have come to rest and nothing is due; the next timer. Fails when nothing moves."""
         time = asyncio.get_running_loop().time
-        give_up = time() + _PATIENCE
+        give_up, never = time() + _PATIENCE, time() + _LONGEST
         while True:
             seen = self.flow.moves
             due, waiting = await self.next_due(), self.flow.outstanding()
@@ -85,6 +86,7 @@ class Running:
             if await self.flow.moved(seen, 0.02):
                 give_up = time() + _PATIENCE
             assert time() < give_up, f"nothing moves: {waiting}, next timer {due}"
+            assert time() < never, f"it does not come to rest: {waiting}, next timer {due}"
 
     async def at(self, local: str) -> None:
         """Go to an instant (ISO, UTC), firing every timer on the way at its own."""

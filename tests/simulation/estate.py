@@ -146,7 +146,7 @@ class Estate:
         return house
 
     def _standings(self) -> References:
-        async def of(unit: Unit, tenants: Sequence[str]) -> dict[str, Any]:
+        async def of(unit: Unit, tenants: Sequence[str], inputs: object) -> dict[str, Any]:
             known = await unit.entries([f"creditor:{tenant}" for tenant in tenants])
             creditors = {tenant: creditor_of(doc) for tenant in tenants if (doc := known.get(f"creditor:{tenant}"))}
             return {tenant: standing_of(creditors.get(tenant), self.policies.get(tenant)) for tenant in tenants}

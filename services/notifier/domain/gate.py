@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from services.notifier.domain.marks import Marks
+from services.notifier.domain.said import Said
 
 Status = Literal["pending", "claimed", "unknown"]
 EVERYTHING = "*"
@@ -189,13 +190,6 @@ class Gate(msgspec.Struct, frozen=True, array_like=True):
         return Suppression(address, "opted_out") in self.suppressed
 
 
-class Said(msgspec.Struct, frozen=True, array_like=True):
-    """What a debtor said before anybody knew whose number it was."""
-
-    cause: str
-    evidence: str
-
-
 class Standing(msgspec.Struct, frozen=True):
     """What handlers know besides the account: the creditor, the channels this installation has, and how long things may take."""
 
@@ -214,4 +208,4 @@ class Standing(msgspec.Struct, frozen=True):
     find_after: tuple[int, ...] = (60, 300, 900, 3600, 21600, 86400)
     """Seconds after a call became unknown at which its provider is asked."""
     refused: dict[str, Said] = {}
-    """Phone numbers that asked us to stop when no account had them."""
+    """Of the addresses (suppression keys) that accounts of this batch may get: those that asked us to stop."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from typing import TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -9,6 +10,8 @@ from paycue.events.v1 import account_pb2, common_pb2, reminder_pb2
 from services.notifier.domain.addresses import normalise_email, normalise_phone
 from services.notifier.domain.gate import Contact, Gate, Hours, Line, Message
 
+Address: TypeAlias = tuple[str, str]
+"""A channel, and an address in the spelling that is kept."""
 CHANNELS = {common_pb2.CHANNEL_EMAIL: "email", common_pb2.CHANNEL_SMS: "sms"}
 _STAGES = {number: name.removeprefix("STAGE_").lower() for name, number in common_pb2.Stage.items() if number}
 
@@ -20,15 +23,24 @@ def contact_points(gate: Gate, event: account_pb2.AccountRegistered) -> tuple[Co
     """
     consented = [contact for contact in gate.contacts if contact.basis != "account_fact"]
     known = {(contact.channel, contact.address): contact for contact in consented}
-    for point in event.contact_points:
-        email = point.kind == common_pb2.CONTACT_KIND_EMAIL
-        try:
-            address = normalise_email(point.address) if email else normalise_phone(point.address)
-        except ValueError:
-            continue
-        contact = Contact("email" if email else "sms", address)
-        known.setdefault((contact.channel, contact.address), contact)
+    for channel, address in addresses(event):
+        known.setdefault((channel, address), Contact(channel, address))
     return tuple(known.values())
+
+
+def addresses(event: account_pb2.AccountRegistered) -> list[Address]:
+    """The channel and the address of every contact point that has one."""
+    found = [_address(point.kind == common_pb2.CONTACT_KIND_EMAIL, point.address) for point in event.contact_points]
+    return [address for address in found if address is not None]
+
+
+@lru_cache(maxsize=4096)
+def _address(email: bool, text: str) -> Address | None:
+    """Asked for twice: what was said of an address is looked up before it is folded."""
+    try:
+        return ("email", normalise_email(text)) if email else ("sms", normalise_phone(text))
+    except ValueError:
+        return None
 
 
 def message_of(event: reminder_pb2.ReminderDue, now: datetime) -> Message:

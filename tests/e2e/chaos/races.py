@@ -22,8 +22,9 @@ from services.notifier.adapters.channels import INBOUND_CALLBACK
 from tests.e2e.chaos.book import Debt, Stop
 from tests.e2e.chaos.load import AMOUNT, publish
 from tests.e2e.chaos.site import Site
+from tests.e2e.day import today
 from tests.e2e.estate import SECRET
-from tests.e2e.world import World, today
+from tests.e2e.world import World
 
 WAIT = {"Prefer": "wait=5"}
 PART = 4_000

@@ -103,7 +103,8 @@ class FaultySmtp:
         if self.mode == "accept_then_hang":
             await self.release.wait()
             raise ConnectionError
-        await _say(writer, "nonsense" if self.mode == "accept_then_nonsense" else "250 2.0.0 Ok: queued as 4ABC")
+        said = {"accept_then_nonsense": "nonsense", "accept_then_354": "354 go on"}
+        await _say(writer, said.get(self.mode, "250 2.0.0 Ok: queued as 4ABC"))
 
 
 async def _say(writer: asyncio.StreamWriter, line: str) -> None:

@@ -57,6 +57,7 @@ async def channel(smtp: Faulty) -> AsyncIterator[SmtpChannel]:
         ("accept_then_drop", "unknown", "smtp_after_dot_", True),
         ("accept_then_hang", "unknown", "smtp_after_dot_", True),
         ("accept_then_nonsense", "unknown", "smtp_after_dot_", True),
+        ("accept_then_354", "unknown", "smtp_after_dot_354", True),
     ],
 )
 async def test_what_we_say_of_a_mail_is_never_more_than_what_is_certain(
@@ -108,7 +109,8 @@ async def test_a_call_that_finds_no_free_connection_in_time_is_not_started(smtp:
     smtp.mode = "accept_then_hang"
     first = asyncio.create_task(channel.send(call()))
     await smtp.took_one.wait()
-    second = await channel.send(call(call_id="c2", start_by_loop=asyncio.get_running_loop().time() + 0.05))
+    async with asyncio.timeout(2):
+        second = await channel.send(call(call_id="c2", start_by_loop=asyncio.get_running_loop().time() + 0.05))
     smtp.release.set()
     assert (second.outcome, (await first).outcome) == ("not_started", "unknown")
     await channel.close()

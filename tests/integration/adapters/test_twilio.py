@@ -19,6 +19,8 @@ from services.notifier.domain.replies import DeliveryReport, InboundMessage
 
 Build = Callable[..., ProviderCall]
 URL = "https://pay.example.com/v1/providers/twilio/status?call=c%201"
+_PATIENCE = 20.0
+"""Seconds; a request without an end is a failure and not a test that never ends."""
 
 
 class Wire:
@@ -55,7 +57,8 @@ async def wired(mode: str) -> AsyncIterator[tuple[Wire, TwilioSms]]:
     wire.port = server.sockets[0].getsockname()[1]
     channel = TwilioSms(TwilioHttp(f"http://127.0.0.1:{wire.port}", "AC0", "t", seconds=0.5), status_callback="http://127.0.0.1:9/s")
     try:
-        yield wire, channel
+        async with asyncio.timeout(_PATIENCE):
+            yield wire, channel
     finally:
         await channel.close()
         server.close()
@@ -90,7 +93,8 @@ async def test_a_connection_that_never_opens_is_certainly_no_message(sms: Build)
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         channel = TwilioSms(TwilioHttp(f"http://127.0.0.1:{full.getsockname()[1]}", "AC0", "t", seconds=0.3), status_callback="http://x/s")
-        result = await channel.send(sms())
+        async with asyncio.timeout(_PATIENCE):
+            result = await channel.send(sms())
         await channel.close()
         for filler in fillers:
             filler.close()

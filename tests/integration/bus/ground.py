@@ -65,12 +65,14 @@ class Recorder:
 
     def __init__(self, before: Callable[[Sequence[Record]], "asyncio.Future[None] | None"] = lambda _: None) -> None:
         self.folded: list[Record] = []
+        self.sizes: list[int] = []
         self._before = before
 
     async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
         if (wait := self._before(records)) is not None:
             await wait
         self.folded += records
+        self.sizes.append(len(records))
 
     def values(self, partition: int) -> list[bytes | None]:
         return [record.value for record in self.folded if record.partition == partition]

@@ -290,3 +290,16 @@ async def test_a_consumer_is_busy_while_it_has_something_to_fold_and_beats_are_n
     await bus.publish(records(1, topic=OTHER, first=2))
     await until(lambda: len(folder.folded) == 1)
     assert consumer.busy
+
+
+async def test_the_first_batch_after_a_rest_is_small_and_later_ones_grow(ground: Ground) -> None:
+    bus, folder = await ground.bus(), Recorder()
+    await bus.publish(records(1500))
+    await ground.lanes(bus, folder)
+    await until(lambda: len(folder.folded) == 1500)
+    before = len(folder.sizes)
+    await asyncio.sleep(0.5)
+    await bus.publish(records(1500, first=1500))
+    await until(lambda: len(folder.folded) == 3000)
+    for sizes in (folder.sizes[:before], folder.sizes[before:]):
+        assert sizes[0] <= 250 < max(sizes)

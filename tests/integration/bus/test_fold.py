@@ -77,7 +77,7 @@ async def test_a_type_that_another_service_folds_is_passed_over(till: Till) -> N
 
 
 async def test_references_reach_handlers_by_tenant(till: Till) -> None:
-    async def references(unit: Any, tenants: Sequence[str]) -> dict[str, Any]:
+    async def references(unit: Any, tenants: Sequence[str], inputs: object) -> dict[str, Any]:
         return {tenant: f"policy of {tenant}" for tenant in tenants}
 
     folder = till.another(references=references)
@@ -86,7 +86,7 @@ async def test_references_reach_handlers_by_tenant(till: Till) -> None:
 
 
 async def test_a_connection_that_dies_in_the_middle_is_transient_and_the_same_batch_goes_through_afterwards(till: Till) -> None:
-    async def die(unit: Any, tenants: Sequence[str]) -> dict[str, Any]:
+    async def die(unit: Any, tenants: Sequence[str], inputs: object) -> dict[str, Any]:
         pid = await unit.tx.fetchval("select pg_backend_pid()")
         await execute(till.url, f"select pg_terminate_backend({pid}, 1000)")
         return {}

@@ -1,5 +1,6 @@
 """What providers and debtors tell us: taken only when signed, harmless when repeated, obeyed at once."""
 
+import asyncio
 import re
 
 import httpx2
@@ -7,6 +8,8 @@ import pytest
 
 from paycue.local.inbox import LocalInbox
 from paycue.local.inbox.twilio import sign
+from services.notifier.domain.said import ANY_CREDITOR, Said, stop
+from services.notifier.store import say
 from tests.integration.notifier.conftest import PUBLIC_NUMBER, Notifier
 from tests.unit.notifier.story import EMAIL, MAIL, PHONE, SMS, account, due, item
 
@@ -68,6 +71,84 @@ async def test_a_stop_by_sms_from_a_number_that_nobody_has_holds_for_the_account
     (consent,) = await notifier.rows("select basis, granted, evidence from notifier.consent")
     assert (consent["basis"], consent["granted"]) == ("reply", False)
     assert "please" in consent["evidence"]
+
+
+async def _registered(notifier: Notifier, name: str, *points: str, tenant: str = "acme", version: int = 1) -> None:
+    person = account(*points, version=version)
+    person.tenant_id, person.account_id = tenant, name
+    await notifier.publish(person)
+
+
+async def _reminded(notifier: Notifier, name: str, reminder: str, tenant: str = "acme", channel: int = SMS) -> None:
+    one = due(key=reminder, channels=(channel,))
+    one.tenant_id, one.account_id = tenant, name
+    await notifier.publish(one)
+
+
+async def test_a_stop_by_sms_from_a_known_number_holds_for_every_account_that_gets_it_until_that_creditor_has_a_consent(
+    notifier: Notifier, inbox: LocalInbox
+) -> None:
+    await notifier.creditor("other")
+    await _registered(notifier, "a1", PHONE)
+    assert await inbox.twilio.reply(public(notifier, INBOUND), sender=PHONE, to=PUBLIC_NUMBER, body="STOP") == 200
+    inbox.twilio.opted_out.clear()
+    for tenant in ("acme", "other"):
+        await _registered(notifier, "a2", PHONE, tenant=tenant)
+        await _reminded(notifier, "a2", "r2", tenant)
+    assert inbox.count == 0
+    consent = {"address": PHONE, "evidence": "phone call"}
+    assert (await notifier.client.post("/v1/creditors/acme/accounts/a1/opt-ins", json=consent)).status_code == 201
+    for tenant in ("acme", "other"):
+        await _registered(notifier, "a3", PHONE, tenant=tenant)
+        await _reminded(notifier, "a3", "r3", tenant)
+    assert [message.to for message in inbox.received] == [PHONE]
+    assert (await notifier.story("r3", "a3"))["status"] == "sent"
+
+
+async def test_an_address_opted_out_at_one_creditor_is_opted_out_for_its_later_accounts_and_for_no_other_creditor(
+    notifier: Notifier, inbox: LocalInbox
+) -> None:
+    await notifier.creditor("other")
+    await _registered(notifier, "a1", MAIL)
+    assert (await notifier.client.post("/v1/creditors/acme/opt-outs", json={"address": MAIL, "evidence": "letter"})).status_code == 201
+    for tenant in ("acme", "other"):
+        await _registered(notifier, "a2", MAIL.upper(), tenant=tenant)
+        await _reminded(notifier, "a2", "r2", tenant, EMAIL)
+    assert [message.to.lower() for message in inbox.received] == [MAIL.lower()]
+    assert (await notifier.story("r2", "a2"))["reason"] == "opted_out"
+    (_, later) = await notifier.rows("select basis, evidence from notifier.consent order by id")
+    assert (later["basis"], later["evidence"]) == ("person", "letter")
+
+
+async def test_an_opt_in_that_is_refused_or_repeated_does_not_undo_a_stop(notifier: Notifier, inbox: LocalInbox) -> None:
+    consent, keyed = {"address": PHONE, "evidence": "phone call"}, {"Idempotency-Key": "k1"}
+    opt_ins = "/v1/creditors/acme/accounts/a1/opt-ins"
+    await _registered(notifier, "a1", PHONE)
+    assert await inbox.twilio.reply(public(notifier, INBOUND), sender=PHONE, to=PUBLIC_NUMBER, body="STOP") == 200
+    assert (await notifier.client.post(opt_ins.replace("a1", "a9"), json=consent)).status_code == 409
+    assert (await notifier.client.post(opt_ins, json=consent, headers=keyed)).status_code == 201
+    assert await inbox.twilio.reply(public(notifier, INBOUND), sender=PHONE, to=PUBLIC_NUMBER, body="STOP") == 200
+    assert (await notifier.client.post(opt_ins, json=consent, headers=keyed)).status_code == 201
+    inbox.twilio.opted_out.clear()
+    await _registered(notifier, "a2", PHONE)
+    await _reminded(notifier, "a2", "r2")
+    assert inbox.count == 0
+
+
+async def test_an_account_that_gets_a_number_waits_while_its_stop_is_being_written_and_a_stop_waits_for_the_account(
+    notifier: Notifier, inbox: LocalInbox
+) -> None:
+    async with notifier.runtime.store.transaction(()) as unit:
+        await say(unit, ("sms", PHONE), lambda words: stop(words, ANY_CREDITOR, Said("twilio:SM1", "reply", "SM1: STOP")))
+        folding = asyncio.ensure_future(_registered(notifier, "a1", PHONE))
+        stopping = asyncio.ensure_future(inbox.twilio.reply(public(notifier, INBOUND), sender=PHONE, to=PUBLIC_NUMBER, body="STOP"))
+        done, _ = await asyncio.wait({folding, stopping}, timeout=1.5)
+        assert not done
+    await folding
+    assert await stopping == 200
+    inbox.twilio.opted_out.clear()
+    await _reminded(notifier, "a1", "r1")
+    assert (await notifier.story())["reason"] == "opted_out"
 
 
 async def test_another_answer_stops_nothing(notifier: Notifier, inbox: LocalInbox) -> None:
@@ -138,6 +219,21 @@ async def test_one_click_ends_reminders_by_mail_and_looking_at_the_link_does_not
     await notifier.publish(due(key="r3", channels=(EMAIL,)))
     assert inbox.count == 2
     assert [row["basis"] for row in await notifier.rows("select basis from notifier.consent")] == ["one_click"]
+
+
+async def test_one_click_holds_for_every_account_of_its_creditor_and_for_no_other_creditor(notifier: Notifier, inbox: LocalInbox) -> None:
+    await notifier.creditor("other")
+    await _registered(notifier, "a1", MAIL)
+    await _registered(notifier, "a2", MAIL)
+    await _registered(notifier, "a1", MAIL, tenant="other")
+    await _reminded(notifier, "a1", "r1", channel=EMAIL)
+    link = await link_of(notifier, inbox)
+    assert (await notifier.client.post(link, data={"List-Unsubscribe": "One-Click"})).status_code == 200
+    await _registered(notifier, "a3", MAIL)
+    for name in ("a1", "a2", "a3"):
+        await _reminded(notifier, name, f"{name}-r2", channel=EMAIL)
+    await _reminded(notifier, "a1", "r3", "other", EMAIL)
+    assert ["Other" in message.text for message in inbox.received] == [False, True]
 
 
 async def test_a_link_that_does_not_hold_says_so_and_changes_nothing(notifier: Notifier, inbox: LocalInbox) -> None:

@@ -179,6 +179,34 @@ async def test_a_lookup_that_fails_in_a_way_nobody_knows_proves_nothing(notifier
     assert ((await notifier.story())["status"], inbox.count) == ("unknown", 1)
 
 
+async def test_a_channel_that_fails_in_a_way_nobody_knows_may_have_sent(notifier: Notifier, inbox: LocalInbox, monkeypatch: Any) -> None:
+    sender = notifier.runtime.outbound
+    assert isinstance(sender, Sender)
+    send = sender._channels["email"].send
+
+    async def sent_and_lost(call: ProviderCall) -> None:
+        await send(call)
+        raise RuntimeError("nobody knows what this means")
+
+    monkeypatch.setattr(sender._channels["email"], "send", sent_and_lost)
+    await notifier.publish(account(MAIL), due())
+    assert (inbox.count, (await notifier.story())["status"]) == (1, "unknown")
+    await notifier.later(LEASE + 900)
+    assert (inbox.count, (await notifier.story())["status"]) == (1, "sent")
+
+
+async def test_room_that_is_kept_for_a_batch_is_nobody_elses_and_a_sender_that_stops_has_none(notifier: Notifier) -> None:
+    sender = notifier.runtime.outbound
+    assert isinstance(sender, Sender)
+    room = sender.take(1000)
+    assert (room > 0, sender.take(1)) == (True, 0)
+    sender.give_back(room)
+    assert sender.take(1) == 1
+    sender.give_back(1)
+    await sender.stop()
+    assert sender.take(1) == 0
+
+
 async def test_an_outcome_that_the_database_does_not_take_at_once_is_recorded_later(
     notifier: Notifier, inbox: LocalInbox, monkeypatch: Any
 ) -> None:

@@ -1,5 +1,6 @@
 """The ledger's API: what is told is booked once and answered in readable amounts; lists come in pages; others' keys see nothing."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -55,6 +56,16 @@ async def test_a_request_repeated_with_its_key_is_booked_once_and_answered_alike
     await payments.settle()
     assert (first.status_code, first.content) == (second.status_code, second.content)
     assert len(payments.said(payment_pb2.PaymentApplied)) == 1
+
+
+async def test_requests_with_one_key_at_the_same_moment_are_one_and_each_is_answered(payments: Running) -> None:
+    bodies = [told(payment_id=f"p{n % 2}") for n in range(8)]
+    asked = (payments.client.post(f"{ACCOUNT}/payments", json=b, headers={"Idempotency-Key": b["payment_id"]}) for b in bodies)
+    answers = await asyncio.gather(*asked)
+    await payments.settle()
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 2
+    assert len(payments.said(payment_pb2.PaymentApplied)) == 2
 
 
 async def test_a_key_used_for_another_request_is_refused(payments: Running) -> None:

@@ -69,3 +69,10 @@ def test_anything_else_is_a_bad_link(token: str) -> None:
 def test_fields_without_end_are_refused_at_signing() -> None:
     with pytest.raises(ValueError, match="2048"):
         sign(SECRET, "payment", ("x" * 3000,), EXPIRES)
+
+
+def test_a_token_written_in_another_way_is_no_token() -> None:
+    bits_of_no_byte = [TOKEN[:-1] + letter for letter in "abcdefghijklmnopqrstuvwxyz234567" if letter != TOKEN[-1]]
+    for token in (TOKEN[0] + TOKEN[1:].upper(), *bits_of_no_byte):
+        with pytest.raises(BadLink):
+            open_link(SECRET, "payment", token, NOW)

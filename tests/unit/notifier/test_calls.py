@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from paycue.receipt import Receipt
 from services.notifier.domain.commands import CallFound, DeliveryReported, OptIn, OptOut, Resend, SetContactPoint
-from services.notifier.domain.gate import Said
 from services.notifier.domain.rows import ConsentRow
+from services.notifier.domain.said import Said
 from services.notifier.domain.stops import OVERDUE
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import lease_seconds
@@ -167,7 +167,7 @@ def test_an_answer_counts_for_nothing_before_the_lease_is_over_by_the_clock_of_w
 
 
 def test_a_number_that_asked_us_to_stop_before_anybody_had_it_is_not_written_to_and_a_later_consent_stands() -> None:
-    story = Story([due(), account(PHONE)], standing=replace(STANDING, refused={PHONE: Said("twilio:SM1", "SM1: STOP")}))
+    story = Story([due(), account(PHONE)], standing=replace(STANDING, refused={PHONE: Said("twilio:SM1", "reply", "SM1: STOP")}))
     assert story.timers().outcomes() == ["skipped opted_out"]
     assert [(row.address, row.granted, row.evidence) for row in story.wrote(ConsentRow)] == [(PHONE, False, "SM1: STOP")]
     story.tell(OptIn(PHONE, "sms", "person", "phone call"))
@@ -179,6 +179,6 @@ def test_a_number_that_asked_us_to_stop_before_anybody_had_it_is_not_written_to_
 
 
 def test_a_consent_that_is_recorded_does_not_undo_what_the_number_said_before() -> None:
-    story = Story(standing=replace(STANDING, refused={PHONE: Said("twilio:SM1", "SM1: STOP")}))
+    story = Story(standing=replace(STANDING, refused={PHONE: Said("twilio:SM1", "reply", "SM1: STOP")}))
     answer = story.tell(SetContactPoint("sms", PHONE, "consent", "form 7")).answer
     assert answer["suppressed"] == "opted_out"

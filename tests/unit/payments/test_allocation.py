@@ -206,3 +206,20 @@ def test_a_dispute_that_turns_out_invalid_after_all_opens_its_invoice_again() ->
     assert [(r.balance.open_minor, r.balance.reopening, r.reason) for r in story.said(InvoiceReopened)] == [
         (100, 0, "dispute no longer credited")
     ]
+
+
+def test_of_two_payments_that_name_one_invoice_the_one_received_first_pays_it() -> None:
+    earlier, later = payment("p9", 80, "i1", on=5), payment("p1", 80, "i1", on=6)
+    for facts in ([earlier, later], [later, earlier]):
+        story = Story([invoice("i1", 100), *facts])
+        assert (story.allocations("p9"), story.allocations("p1"), story.credit()) == ({"i1": 80}, {"i1": 20}, {"p1": 60})
+
+
+def test_a_return_or_a_credit_of_another_currency_moves_nothing() -> None:
+    story = Story([invoice("i1", 100), payment("p1", 60, "i1")])
+    story.tell(returned("r1", "p1", 60, currency="USD"))
+    story.tell(credit_note("c1", "i1", 40, currency="USD"))
+    dispute = resolved("d1", "i1", VALID, 40)
+    dispute.currency = "USD"
+    story.tell(dispute)
+    assert (story.open(), story.allocations("p1")) == ({"i1": 40}, {"i1": 60})
