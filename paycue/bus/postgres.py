@@ -157,10 +157,11 @@ class PostgresStore:
                 if not await connection.fetchval("select pg_try_advisory_lock(hashtext($1))", f"relay:{self.schema}"):
                     yield None
                     return
-                # Whoever leads and is frozen must not keep the others from leading.
-                await connection.execute(f"set idle_session_timeout = '{_SILENT_SECONDS}s'")
+                # Whoever leads and is frozen must not keep the others from leading. And no stop's commit waits for the disk behind a
+                # deletion: one that a crash undoes is of an event that goes out again under the id that every inbox knows.
+                await connection.execute(f"set idle_session_timeout = '{_SILENT_SECONDS}s'; set synchronous_commit = off")
                 yield PostgresOutbox(self.schema, connection)
-                await connection.execute("reset idle_session_timeout; select pg_advisory_unlock_all()")
+                await connection.execute("reset idle_session_timeout; reset synchronous_commit; select pg_advisory_unlock_all()")
             except BaseException:
                 # The lock ends with its connection, which nobody else may be given with it. A closed one is the pool's again already.
                 with suppress(asyncpg.InterfaceError):
