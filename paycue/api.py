@@ -75,6 +75,13 @@ async def reading(request: Request, tenant: str) -> AsyncIterator[Connection]:
         yield tx
 
 
+@asynccontextmanager
+async def asking(request: Request) -> AsyncIterator[Connection]:
+    """A connection for one statement that names its tenant itself, in a function of the schema; any other sees no tenant's rows."""
+    async with runtime_of(request).database.connection() as connection:
+        yield connection
+
+
 async def state_of(request: Request, tenant: str, account: str) -> Any:
     """An account's document. Raises Refused 404 when the service has never heard of it."""
     async with reading(request, tenant) as tx:

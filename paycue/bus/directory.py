@@ -4,7 +4,7 @@ Each event carries the whole present state of one creditor or key, so that the l
 service ever asks another who is allowed.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -85,13 +85,18 @@ class Directory:
         return await self._store.tenants()
 
 
+def creditor_ids(tenants: Iterable[str]) -> list[str]:
+    """The entries of creditors by tenant id."""
+    return [f"creditor:{tenant}" for tenant in sorted(tenants)]
+
+
 async def pinned(unit: Unit, tenants: Sequence[str], beside: Sequence[str] = ()) -> dict[str, Creditor]:
     """The creditors of `tenants` as they stay until the transaction ends, and with them the entries `beside`, whatever is in these.
 
     A creditor that is being changed at this moment is left out, as if it were not known. Raises LockNotAvailableError, which passes,
     while one of `beside` is.
     """
-    found = await unit.pinned([*(f"creditor:{tenant}" for tenant in tenants), *beside])
+    found = await unit.pinned([*creditor_ids(tenants), *beside])
     for entry_id in beside:
         if entry_id not in found:
             raise asyncpg.LockNotAvailableError(f"{entry_id} is being changed")

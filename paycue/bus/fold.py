@@ -16,7 +16,7 @@ import msgspec
 from paycue.bus import poison
 from paycue.bus.batch import Batch, Input
 from paycue.bus.bus import Bus
-from paycue.bus.envelope import Record, Undecodable, type_of
+from paycue.bus.envelope import Envelope, Record, Undecodable, type_of
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.intake import Fault, Taken, inputs_of, take
 from paycue.bus.store import References, Store, Unit, no_references
@@ -47,6 +47,7 @@ class Folding:
 
     def __init__(self, folder: "Folder", unit: Unit) -> None:
         self.unit, self.batches, self._folder = unit, list[Batch](), folder
+        self._began = asyncio.get_running_loop().time()
 
     @property
     def tx(self) -> Connection:
@@ -58,8 +59,7 @@ class Folding:
 
         `room`: how many calls events may claim. `prompt`: on these lanes, timers that are due after that fire at once.
         """
-        folder, unit = self._folder, self.unit
-        began = asyncio.get_running_loop().time()
+        folder, unit, began = self._folder, self.unit, self._began
         keys = {one.key for one in inputs if one.account}
         references = await folder.references(unit, sorted({tenant for tenant, _ in keys}), inputs)
         loaded = await unit.load(keys, folder.lane)
@@ -67,9 +67,7 @@ class Folding:
         batch = Batch(folder.clock.now(), loaded, references, folder.handlers, began=began, fresh=folder.fresh, room=room)
         batch.fold(list(inputs))
         batch.fold(overdue(batch, prompt))
-        await unit.save(batch.changed, batch.rows)
-        if batch.events:
-            await unit.append(batch.events)
+        await unit.save(batch.changed, batch.rows, batch.events)
         self.batches.append(batch)
         return batch
 
@@ -152,7 +150,7 @@ class Folder:
     async def _fold_lane(self, consumer: str, taken: Sequence[Taken]) -> None:
         with metrics.BATCH_SECONDS.labels(self.service).time(), self._room(consumer, len(taken)) as room:
             async with self.transaction({one.tenant for one in taken if one.tenant}) as folding:
-                await folding.unit.lock_lanes(consumer, _ends(taken))
+                await folding.unit.lock_lanes(consumer, _ends(taken), *_foreseen(taken))
                 batch = await folding.fold(await inputs_of(folding.unit, taken, self.clock.now()), room, self.prompt())
                 await self._bury(folding, batch)
         self._measure(taken, batch)
@@ -265,6 +263,12 @@ def _label(kind: str | None) -> str:
 
 def _unstorable(error: Exception, whom: tuple[str | None, str | None]) -> Undecodable:
     return Undecodable(f"it cannot be stored: {type(error).__name__}: {error}", *whom)
+
+
+def _foreseen(taken: Sequence[Taken]) -> tuple[list[Envelope], set[Key]]:
+    """What will be claimed, and which accounts may be wanted; those of events that came before are locked for nothing."""
+    keys = {(one.tenant, one.account) for one in taken if one.tenant and one.account}
+    return [one for one in taken if isinstance(one, Envelope)], keys
 
 
 def _ends(taken: Sequence[Taken]) -> dict[TopicPartition, int]:

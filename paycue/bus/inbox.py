@@ -4,9 +4,9 @@ The same id with other content is no duplicate but a fault: somebody upstream re
 """
 
 from collections.abc import Sequence
+from operator import is_
 
 from paycue.bus.envelope import Envelope
-from paycue.bus.flow import TopicPartition
 from paycue.bus.store import Claim
 from paycue.db.engine import Connection
 
@@ -14,45 +14,40 @@ KEPT_DAYS = 90
 """Longer than any topic of ours keeps its records; a replay of an ERP's topic from further back meets idempotent handlers."""
 
 
-async def lock_lanes(tx: Connection, schema: str, consumer: str, ends: dict[TopicPartition, int]) -> None:
-    """Lock the lane rows of a batch: of two processes that believe they own a partition, one waits, and then finds all claimed."""
-    topics, partitions = [topic for topic, _ in sorted(ends)], [partition for _, partition in sorted(ends)]
-    await tx.execute(
-        f"""insert into {schema}.lane (consumer, topic, partition, next_offset)
-            select $1, * from unnest($2::text[], $3::integer[], $4::bigint[])
-            on conflict (consumer, topic, partition) do update set next_offset = excluded.next_offset""",
-        consumer,
-        topics,
-        partitions,
-        [ends[tp] for tp in sorted(ends)],
-    )
+class Run:
+    """What a batch claims: each id once, in order, with its digest. Ids are hashes, made here and nowhere else.
+
+    Runs of bytes go there and back, for asyncpg asks about each element of an array and makes an object of each UUID.
+    """
+
+    def __init__(self, envelopes: Sequence[Envelope]) -> None:
+        self.envelopes, self.own_ids = list(envelopes), [envelope.inbox_id for envelope in envelopes]
+        self.first: dict[bytes, Envelope] = {}
+        for own_id, envelope in zip(self.own_ids, envelopes, strict=True):
+            self.first.setdefault(own_id, envelope)
+        self.digests = {own_id: self.first[own_id].digest for own_id in sorted(self.first)}
+
+    def columns(self) -> tuple[bytes, bytes]:
+        """Ids and digests, one after the other, as the functions `claimed` and `opened` take them."""
+        return b"".join(self.digests), b"".join(self.digests.values())
+
+    def of(self, envelopes: Sequence[Envelope]) -> bool:
+        """Whether these are what it claims."""
+        return len(envelopes) == len(self.envelopes) and all(map(is_, envelopes, self.envelopes))
 
 
-async def claim(tx: Connection, schema: str, envelopes: Sequence[Envelope]) -> list[Claim]:
-    """Claim a batch's ids: for each envelope whether it is new (now claimed), a duplicate, or reuses an id with other content."""
-    if not envelopes:
-        return []
-    own_ids = [envelope.inbox_id for envelope in envelopes]
-    first: dict[bytes, Envelope] = {}
-    for own_id, envelope in zip(own_ids, envelopes, strict=True):
-        first.setdefault(own_id, envelope)
-    ids = sorted(first)
-    digests = {i: first[i].digest for i in ids}
-    # Runs of bytes there and back, for asyncpg asks about each element of an array and makes an object of each UUID.
-    written = await tx.fetchval(
-        f"""with written as (
-                insert into {schema}.inbox (id, digest)
-                select encode(substr($1::bytea, 16 * n + 1, 16), 'hex')::uuid, substr($2::bytea, 8 * n + 1, 8)
-                from generate_series(0, $3::integer - 1) n
-                on conflict do nothing returning id)
-            select coalesce(string_agg(uuid_send(id), ''), '') from written""",
-        b"".join(ids),
-        b"".join(digests.values()),
-        len(ids),
-    )
+async def written(tx: Connection, schema: str, run: Run) -> bytes:
+    """Claim a run; those of its ids that are claimed now and were not before, as a run."""
+    claimed: bytes = await tx.fetchval(f"select {schema}.claimed($1, $2)", *run.columns())
+    return claimed
+
+
+async def claims(tx: Connection, schema: str, run: Run, written: bytes) -> list[Claim]:
+    """Of a run that was claimed: for each envelope whether it is new, a duplicate, or reuses an id with other content."""
     claimed = {written[start : start + 16] for start in range(0, len(written), 16)}
-    digests |= await _digests(tx, schema, [i for i in ids if i not in claimed])
-    return [_verdict(e, digests[i], i in claimed and first[i] is e) for i, e in zip(own_ids, envelopes, strict=True)]
+    digests = run.digests | await _digests(tx, schema, [i for i in run.digests if i not in claimed])
+    pairs = zip(run.own_ids, run.envelopes, strict=True)
+    return [_verdict(e, digests[i], i in claimed and run.first[i] is e) for i, e in pairs]
 
 
 def _verdict(envelope: Envelope, digest: bytes, claimed: bool) -> Claim:

@@ -20,15 +20,13 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Packed]).decode
 
 
-async def append(tx: Connection, schema: str, events: Sequence[Pending]) -> None:
-    """Write events in the transaction that decided them."""
+def columns(events: Sequence[Pending]) -> tuple[list[str], list[int], list[bool], list[int], list[bytes]]:
+    """The rows of a transaction's events, column by column, as the function `saved` takes them."""
     rows: dict[tuple[str, int], list[Packed]] = {}
     for event in events:
         topic, lane, *packed = astuple(event)
         rows.setdefault((topic, lane), []).append(tuple(packed))
-    await tx.execute(
-        f"""insert into {schema}.outbox (topic, lane, urgent, count, events)
-            select * from unnest($1::text[], $2::integer[], $3::boolean[], $4::integer[], $5::bytea[])""",
+    return (
         [topic for topic, _ in rows],
         [lane for _, lane in rows],
         [topics()[topic].beats for topic, _ in rows],

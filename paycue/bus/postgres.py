@@ -14,6 +14,7 @@ from paycue.bus import inbox, letter_rows, outbox_rows
 from paycue.bus.batch import Aside
 from paycue.bus.envelope import Envelope, Pending, Record
 from paycue.bus.flow import TopicPartition
+from paycue.bus.opening import Opening, open_batch
 from paycue.bus.store import Claim, Health, Letter, Outbox, Unit
 from paycue.bus.watermark import ANYWHERE, NOWHERE, Watermark
 from paycue.db.accounts import AccountStore, Key, Loaded
@@ -32,27 +33,41 @@ class PostgresUnit:
     def __init__(self, accounts: AccountStore, tx: Connection, watermark: Watermark) -> None:
         self._accounts, self._schema, self.tx = accounts, accounts.schema, tx
         self._watermark, self.lowest = watermark, NOWHERE
+        self._opening: Opening | None = None
 
     async def see_tenants(self, tenants: Iterable[str]) -> None:
         await see_tenants(self.tx, tenants)
 
-    async def lock_lanes(self, consumer: str, ends: dict[TopicPartition, int]) -> None:
-        await inbox.lock_lanes(self.tx, self._schema, consumer, ends)
+    async def lock_lanes(
+        self, consumer: str, ends: dict[TopicPartition, int], envelopes: Sequence[Envelope] = (), keys: Collection[Key] = ()
+    ) -> None:
+        self._opening = await open_batch(self.tx, self._accounts, consumer, ends, envelopes, keys)
 
     async def claim(self, envelopes: Sequence[Envelope]) -> list[Claim]:
-        knows = self._accounts.knows
-        claims = iter(await inbox.claim(self.tx, self._schema, [one for one in envelopes if one.type not in knows]))
+        knows, opening = self._accounts.knows, self._opening
+        asked = [one for one in envelopes if one.type not in knows]
+        if not asked:
+            return ["new"] * len(envelopes)
+        if opening is not None and opening.run.of(asked):
+            run, written = opening.run, opening.written
+        else:
+            run = inbox.Run(asked)
+            written = await inbox.written(self.tx, self._schema, run)
+        claims = iter(await inbox.claims(self.tx, self._schema, run, written))
         return ["new" if one.type in knows else next(claims) for one in envelopes]
 
     async def load(self, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:
-        return await self._accounts.load(self.tx, wanted, lane_of)
+        keys, opening = set(wanted), self._opening
+        foreseen = opening.accounts if opening is not None and keys <= opening.keys else None
+        return await self._accounts.load(self.tx, keys, lane_of, foreseen)
 
-    async def save(self, states: dict[Key, Any], rows: Iterable[Owned]) -> None:
+    async def save(self, states: dict[Key, Any], rows: Iterable[Owned], events: Sequence[Pending] = ()) -> None:
         self.lowest = min([self.lowest, *(at for state in states.values() if (at := state.next_action_at) is not None)])
-        await self._accounts.save(self.tx, states, rows)
-
-    async def append(self, events: Sequence[Pending]) -> None:
-        await outbox_rows.append(self.tx, self._schema, events)
+        self._opening = None
+        await self._accounts.write(self.tx, rows)
+        if states or events:
+            sql = f"select {self._schema}.saved($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            await self.tx.execute(sql, *self._accounts.documents(states), *outbox_rows.columns(events))
 
     async def claim_due(self, now: datetime, most: int, lanes: Collection[int] | None) -> list[Key]:
         return await self._accounts.claim_due(self.tx, now, most, lanes, self._watermark.claiming(lanes, now))
@@ -78,6 +93,9 @@ class PostgresUnit:
         await self.tx.execute(f"update {self._schema}.dead_letter set resolved_at = $2 where id = any($1::bigint[])", letters, now)
 
     async def pinned(self, entry_ids: Sequence[str]) -> dict[str, bytes | None]:
+        if self._opening is not None and self._opening.pins.issuperset(entry_ids):
+            found = self._opening.entries
+            return {entry_id: found[entry_id] for entry_id in entry_ids if entry_id in found}
         rows = await self.tx.fetch(f"select id, doc from {self._schema}.pinned($1)", list(entry_ids))
         return {row[0]: row[1] for row in rows}
 
@@ -139,10 +157,11 @@ class PostgresStore:
                 if not await connection.fetchval("select pg_try_advisory_lock(hashtext($1))", f"relay:{self.schema}"):
                     yield None
                     return
-                # Whoever leads and is frozen must not keep the others from leading.
-                await connection.execute(f"set idle_session_timeout = '{_SILENT_SECONDS}s'")
+                # Whoever leads and is frozen must not keep the others from leading. And no stop's commit waits for the disk behind a
+                # deletion: one that a crash undoes is of an event that goes out again under the id that every inbox knows.
+                await connection.execute(f"set idle_session_timeout = '{_SILENT_SECONDS}s'; set synchronous_commit = off")
                 yield PostgresOutbox(self.schema, connection)
-                await connection.execute("reset idle_session_timeout; select pg_advisory_unlock_all()")
+                await connection.execute("reset idle_session_timeout; reset synchronous_commit; select pg_advisory_unlock_all()")
             except BaseException:
                 # The lock ends with its connection, which nobody else may be given with it. A closed one is the pool's again already.
                 with suppress(asyncpg.InterfaceError):

@@ -54,8 +54,13 @@ class Unit(Protocol):
     async def see_tenants(self, tenants: Iterable[str]) -> None:
         """Another tenant list: for what is claimed before its tenants are known."""
 
-    async def lock_lanes(self, consumer: str, ends: dict[TopicPartition, int]) -> None:
-        """Lock the lanes of a batch: of two processes that believe they own a partition, one waits, and then finds all claimed."""
+    async def lock_lanes(
+        self, consumer: str, ends: dict[TopicPartition, int], envelopes: Sequence[Envelope] = (), keys: Collection[Key] = ()
+    ) -> None:
+        """Lock the lanes of a batch: of two processes that believe they own a partition, one waits, and then finds all claimed.
+
+        `envelopes` are to be claimed and `keys` to be loaded next: a store may do so at once, in that order, and answer from it.
+        """
 
     async def claim(self, envelopes: Sequence[Envelope]) -> list[Claim]:
         """For each envelope whether its id is new (now claimed), a duplicate, or reused with other content. Of types that the accounts'
@@ -65,11 +70,8 @@ class Unit(Protocol):
     async def load(self, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:
         """Lock the accounts wanted, in key order, creating what is missing on the lane that `lane_of` gives it."""
 
-    async def save(self, states: dict[Key, Any], rows: Iterable[Owned]) -> None:
-        """Write changed documents with their timers, and the rows their decisions made."""
-
-    async def append(self, events: Sequence[Pending]) -> None:
-        """Write events for the relay, in order."""
+    async def save(self, states: dict[Key, Any], rows: Iterable[Owned], events: Sequence[Pending] = ()) -> None:
+        """Write changed documents with their timers, the rows their decisions made, and events for the relay, in order."""
 
     async def claim_due(self, now: datetime, most: int, lanes: Collection[int] | None) -> list[Key]:
         """Lock up to `most` accounts of the lanes (None: of all) whose timer is due, skipping what another transaction holds."""

@@ -16,7 +16,9 @@ from paycue.receipt import Receipt
 Key = tuple[str, str]
 """(tenant, account)."""
 _SEPARATOR = "\x1f"
-_KEYS = "unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31))) with ordinality as k(tenant_id, account_id{})"
+_KEYS = "unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31))) as k(tenant_id, account_id)"
+
+Pins = Callable[[Collection[str]], Sequence[str]]
 
 
 class Loaded(msgspec.Struct):
@@ -27,24 +29,36 @@ class Loaded(msgspec.Struct):
     state: Any
 
 
+def _pins_nothing(tenants: Collection[str]) -> Sequence[str]:
+    return ()
+
+
 class AccountStore:
     """Loads, saves and claims the accounts of one service's schema.
 
     `state` is the document's struct, whose defaults are the empty account; `rows` says where Decision.rows go. `knows`: event types, by
-    their full names, of which the document itself knows those it has folded; the inbox keeps no ids of theirs.
+    their full names, of which the document itself knows those it has folded; the inbox keeps no ids of theirs. `pins`: the entries of
+    the directory that every batch of these tenants asks for, so that they come with its accounts.
     """
 
-    def __init__(self, schema: str, state: type, rows: dict[type, RowTable], knows: Collection[str] = ()) -> None:
-        self.knows = frozenset(knows)
+    def __init__(
+        self, schema: str, state: type, rows: dict[type, RowTable], knows: Collection[str] = (), pins: Pins = _pins_nothing
+    ) -> None:
+        self.knows, self.pins = frozenset(knows), pins
         self.schema, self.rows = schema, {Receipt: RowTable("stop_receipt", key=("stop_id", "kind"), on_conflict="nothing"), **rows}
         self.empty = state()
         self.encode = msgspec.msgpack.Encoder().encode
         self.decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(state).decode
 
-    async def load(self, tx: Connection, wanted: Iterable[Key], lane_of: Callable[[Key], int]) -> dict[Key, Loaded]:
-        """Lock the accounts wanted, in key order, creating what is missing on the lane that `lane_of` gives it."""
+    async def load(
+        self, tx: Connection, wanted: Iterable[Key], lane_of: Callable[[Key], int], locked: dict[Key, Loaded] | None = None
+    ) -> dict[Key, Loaded]:
+        """Lock the accounts wanted, in key order, creating what is missing on the lane that `lane_of` gives it.
+
+        `locked`: those of them that are there, when this transaction has locked them already.
+        """
         keys = sorted(wanted)
-        found = await self._lock(tx, keys)
+        found = await self._lock(tx, keys) if locked is None else {key: locked[key] for key in keys if key in locked}
         if missing := [key for key in keys if key not in found]:
             lanes = {key: lane_of(key) for key in missing}
             created = await self._insert(tx, missing, lanes)
@@ -55,13 +69,10 @@ class AccountStore:
     async def _lock(self, tx: Connection, keys: Sequence[Key]) -> dict[Key, Loaded]:
         if not keys:
             return {}
-        rows = await tx.fetch(
-            f"""select k.n, a.lane, a.parked_at is not null as parked, a.doc
-                from {_KEYS.format(", n")}
-                join {self.schema}.account a on a.tenant_id = k.tenant_id and a.account_id = k.account_id
-                order by k.n for update of a""",
-            *_joined(keys),
-        )
+        return self.locked(keys, await tx.fetch(f"select n, lane, parked, doc from {self.schema}.locked($1, $2)", *joined(keys)))
+
+    def locked(self, keys: Sequence[Key], rows: Iterable[Any]) -> dict[Key, Loaded]:
+        """The accounts of rows of the function `locked`, which counts `keys` from 1."""
         decode = self.decode
         return {keys[n - 1]: Loaded(lane, parked, decode(doc)) for n, lane, parked, doc in rows}
 
@@ -70,24 +81,19 @@ class AccountStore:
             f"""insert into {self.schema}.account (tenant_id, account_id, lane, doc)
                 select *, $4::bytea from unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31)), $3::integer[])
                 on conflict do nothing returning tenant_id, account_id""",
-            *_joined(keys),
+            *joined(keys),
             [lanes[key] for key in keys],
             self.encode(self.empty),
         )
         return {(r[0], r[1]) for r in rows}
 
-    async def save(self, tx: Connection, states: dict[Key, Any], rows: Iterable[Owned]) -> None:
-        """Write changed documents and the rows their decisions made. Every row belongs to an account of the batch."""
-        if states:
-            await tx.execute(
-                f"""update {self.schema}.account a set next_action_at = u.next, doc = u.doc, version = a.version + 1
-                    from unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31)), $3::timestamptz[], $4::bytea[])
-                        as u(tenant_id, account_id, next, doc)
-                    where a.tenant_id = u.tenant_id and a.account_id = u.account_id""",
-                *_joined(states),
-                [state.next_action_at for state in states.values()],
-                [self.encode(state) for state in states.values()],
-            )
+    def documents(self, states: dict[Key, Any]) -> tuple[str, str, list[datetime | None], list[bytes]]:
+        """Changed documents with their timers, as the function `saved` takes them."""
+        nexts = [state.next_action_at for state in states.values()]
+        return *joined(states), nexts, [self.encode(state) for state in states.values()]
+
+    async def write(self, tx: Connection, rows: Iterable[Owned]) -> None:
+        """Write the rows that decisions made. Every row belongs to an account of the batch."""
         await write_rows(tx, self.schema, self.rows, rows)
 
     async def claim_due(
@@ -111,9 +117,9 @@ class AccountStore:
     async def park(self, tx: Connection, keys: Sequence[Key], now: datetime | None) -> None:
         """Park accounts (`now`), or let them go on (None)."""
         await tx.execute(
-            f"""update {self.schema}.account a set parked_at = $3 from {_KEYS.format("")}
+            f"""update {self.schema}.account a set parked_at = $3 from {_KEYS}
                 where a.tenant_id = k.tenant_id and a.account_id = k.account_id""",
-            *_joined(keys),
+            *joined(keys),
             now,
         )
 
@@ -124,10 +130,10 @@ class AccountStore:
         )
 
 
-def _joined(keys: Iterable[Key]) -> tuple[str, str]:
+def joined(keys: Iterable[Key]) -> tuple[str, str]:
     """Tenants and accounts as one text each: neither holds a control character, and asyncpg asks about each element of an array."""
-    tenants, accounts = zip(*keys, strict=True)
-    return _SEPARATOR.join(tenants), _SEPARATOR.join(accounts)
+    pairs = list(keys)
+    return _SEPARATOR.join([tenant for tenant, _ in pairs]), _SEPARATOR.join([account for _, account in pairs])
 
 
 def _numbers(lanes: Collection[int] | None) -> list[int] | None:

@@ -4,6 +4,7 @@ A migration once released is never edited; what is here may only be used by firs
 """
 
 from paycue.db.bulk import copied_into
+from paycue.db.round_trips import round_trips
 
 TENANT_LIST = "tenant_id = any((select string_to_array(current_setting('paycue.tenants', true), ','))::text[])"
 """Evaluated once per statement; unset or empty matches nothing."""
@@ -31,7 +32,8 @@ def timer_role(schema: str) -> str:
 
 def kernel_tables(schema: str) -> list[str]:
     """The statements of a service's first migration: schema, roles, kernel tables, `claim_due`."""
-    return [*_roles(schema), *_account(schema), *_outbox(schema), *_bus_tables(schema), *_http_tables(schema), *_timers(schema)]
+    tables = (*_account(schema), *_outbox(schema), *_bus_tables(schema), *_http_tables(schema))
+    return [*_roles(schema), *tables, *round_trips(schema), *_timers(schema)]
 
 
 def tenant_policy(schema: str, table: str) -> list[str]:
@@ -124,12 +126,6 @@ def _bus_tables(schema: str) -> list[str]:
         f"create index dead_letter_open on {schema}.dead_letter (tenant_id, account_id, id) where resolved_at is null",
         *tenant_policy(schema, "parked"),
         f"create table {schema}.directory (id text primary key, doc bytea not null)",
-        # Its second statement sees what the locks of the first have made sure of: a volatile function takes a snapshot for each.
-        f"""create function {schema}.pinned(ids text[]) returns table (id text, doc bytea) language plpgsql volatile
-            set plan_cache_mode = force_generic_plan as $$
-            declare held text[] := array(select u from unnest(ids) u
-                where pg_try_advisory_xact_lock_shared(hashtextextended('{schema}.directory:' || u, 0)));
-            begin return query select h, d.doc from unnest(held) h left join {schema}.directory d on d.id = h; end $$""",
         f"grant usage on sequence {schema}.letter_id to {role}",
         *(
             f"grant select, insert, update, delete on {schema}.{table} to {role}"

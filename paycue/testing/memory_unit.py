@@ -46,7 +46,9 @@ class MemoryUnit:
         await self._statement("see tenants")
         self._tenants = frozenset(tenants)
 
-    async def lock_lanes(self, consumer: str, ends: dict[TopicPartition, int]) -> None:
+    async def lock_lanes(
+        self, consumer: str, ends: dict[TopicPartition, int], envelopes: Sequence[Envelope] = (), keys: Collection[Key] = ()
+    ) -> None:
         await self._statement("lock lanes")
         for topic, partition in sorted(ends):
             await self._lock("lane", (consumer, topic, partition))
@@ -84,7 +86,7 @@ class MemoryUnit:
             found[key] = Loaded(row.lane, row.parked_at is not None, accounts.decode(row.doc))
         return found
 
-    async def save(self, states: dict[Key, Any], rows: Iterable[Owned]) -> None:
+    async def save(self, states: dict[Key, Any], rows: Iterable[Owned], events: Sequence[Pending] = ()) -> None:
         self.lowest = min([self.lowest, *(at for state in states.values() if (at := state.next_action_at) is not None)])
         await self._statement("save")
         for key, state in states.items():
@@ -93,6 +95,8 @@ class MemoryUnit:
             self._put("account", key, AccountRow(row.lane, doc, state.next_action_at, row.parked_at, row.version + 1))
         for owned in rows:
             self._write(self._accounts.rows[type(owned.row)], owned)
+        for event in events:
+            self._put("outbox", self._tables.next_number("outbox"), event)
 
     def _write(self, table: RowTable, owned: Owned) -> None:
         self._must_see(owned.tenant)
@@ -102,11 +106,6 @@ class MemoryUnit:
         key = (owned.tenant, owned.account, *(getattr(owned.row, name) for name in table.key))
         if table.on_conflict == "update" or self._get(table.name, key) is None:
             self._put(table.name, key, owned)
-
-    async def append(self, events: Sequence[Pending]) -> None:
-        await self._statement("append")
-        for event in events:
-            self._put("outbox", self._tables.next_number("outbox"), event)
 
     async def claim_due(self, now: datetime, most: int, lanes: Collection[int] | None) -> list[Key]:
         floor = self._watermark.claiming(lanes, now)

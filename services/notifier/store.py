@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from paycue.bus.batch import Input
-from paycue.bus.directory import Creditor, pinned
+from paycue.bus.directory import Creditor, creditor_ids, pinned
 from paycue.bus.store import References, Unit
 from paycue.db.accounts import AccountStore
 from paycue.db.bulk import RowTable
@@ -39,6 +39,7 @@ STORE = AccountStore(
     },
     # A reminder is among the gate's messages, and then among its marks.
     knows={ReminderDue.DESCRIPTOR.full_name},
+    pins=creditor_ids,
 )
 
 

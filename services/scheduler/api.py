@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 from msgspec.structs import replace
 
-from paycue.api import obey, reading, runtime_of
+from paycue.api import asking, obey, reading, runtime_of
 from paycue.auth.api_keys import Caller, authorised
 from paycue.db.engine import Connection
 from paycue.decision import Refused
@@ -142,16 +142,16 @@ async def read_policy_version(
 @router.get("/accounts", tags=["accounts"], response_model=Page[schemas.AccountSummary])
 async def list_accounts(request: Request, caller: Reads, asked: Annotated[Asked, Depends(ACCOUNTS.asked)]) -> Response:
     """Accounts by id, with what is open and when each is next."""
-    async with reading(request, caller.tenant) as tx:
-        rows = await store.accounts(tx, caller.tenant, asked.after, asked.limit + 1)
+    async with asking(request) as connection:
+        rows = await store.accounts(connection, caller.tenant, asked.after, asked.limit + 1)
     return ACCOUNTS.answer(asked, rows, lambda row: (row.account_id,), schemas.summary)
 
 
 @router.get("/accounts/{account}", tags=["accounts"])
 async def read_account(request: Request, caller: Reads, account: AccountId) -> schemas.AccountOut:
     """An account with its open invoices, their levels and holds, and the step each is at next."""
-    async with reading(request, caller.tenant) as tx:
-        row, standing = await _known_in_standing(tx, caller.tenant, account)
+    async with asking(request) as connection:
+        row, standing = await _known_in_standing(connection, caller.tenant, account)
     return schemas.AccountOut.explained(row, _explained(request, caller.tenant, row, standing))
 
 
@@ -184,8 +184,8 @@ async def read_why(
     return schemas.WhyOut.of(row, why, decided, more=len(rows) > _MOST_DECIDED)
 
 
-async def _known_in_standing(tx: Connection, tenant: str, account: str) -> tuple[store.AccountRow, Standing]:
-    return _unless_unknown(await store.account_in_standing(tx, tenant, account), account)
+async def _known_in_standing(connection: Connection, tenant: str, account: str) -> tuple[store.AccountRow, Standing]:
+    return _unless_unknown(await store.account_in_standing(connection, tenant, account), account)
 
 
 def _unless_unknown(found: T | None, account: str) -> T:

@@ -68,14 +68,14 @@ def _policy(doc: bytes) -> Policy:
     return msgspec.msgpack.decode(doc, type=Policy)
 
 
-_BESIDE = f"""left join {SCHEMA}.directory d on d.id = 'creditor:' || t.tenant_id left join lateral (
-    select doc from {SCHEMA}.policy p where p.tenant_id = t.tenant_id order by p.published desc limit 1) p on true"""
-"""The creditor `d` and the policy in force `p` of each tenant of `t`."""
-
-
 async def standings(tx: Connection, tenants: Sequence[str]) -> dict[str, Standing]:
     """Each tenant's standing: its creditor, if it is registered, and the policy that was published last, if any was."""
-    rows = await tx.fetch(f"select t.tenant_id, d.doc, p.doc from unnest($1::text[]) as t(tenant_id) {_BESIDE}", list(tenants))
+    rows = await tx.fetch(
+        f"""select t.tenant_id, d.doc, p.doc from unnest($1::text[]) as t(tenant_id)
+            left join {SCHEMA}.directory d on d.id = 'creditor:' || t.tenant_id left join lateral (
+                select doc from {SCHEMA}.policy p where p.tenant_id = t.tenant_id order by p.published desc limit 1) p on true""",
+        list(tenants),
+    )
     return {row[0]: _standing(row[1], row[2]) for row in rows}
 
 
@@ -141,14 +141,10 @@ def _policy_row(row: Any) -> PolicyRow:
     return PolicyRow(_policy(row["doc"]), row["published"], row["published_at"], row["in_force"])
 
 
-async def accounts(tx: Connection, tenant: str, after: tuple[str] | None, limit: int) -> list[AccountRow]:
-    """Accounts of a creditor by id."""
-    rows = await tx.fetch(
-        f"""select account_id, next_action_at, parked_at, doc from {SCHEMA}.account
-            where tenant_id = $1 and ($2::text is null or account_id > $2) order by account_id limit $3""",
-        *(tenant, after[0] if after else None, limit),
-    )
-    return [_account_row(row) for row in rows]
+async def accounts(connection: Connection, tenant: str, after: tuple[str] | None, limit: int) -> list[AccountRow]:
+    """Accounts of a creditor by id; a connection outside a transaction will do, for the function names its creditor itself."""
+    sql = f"select account_id, next_action_at, parked_at, doc from {SCHEMA}.accounts_after($1, $2, $3)"
+    return [_account_row(row) for row in await connection.fetch(sql, tenant, after[0] if after else "", limit)]
 
 
 async def account(tx: Connection, tenant: str, account_id: str) -> AccountRow | None:
@@ -160,13 +156,12 @@ async def account(tx: Connection, tenant: str, account_id: str) -> AccountRow | 
     return None if row is None else _account_row(row)
 
 
-async def account_in_standing(tx: Connection, tenant: str, account_id: str) -> tuple[AccountRow, Standing] | None:
-    """One account and its creditor's standing, seen at one moment; None when nothing of the account has come."""
-    row = await tx.fetchrow(
-        f"""select t.account_id, t.next_action_at, t.parked_at, t.doc, d.doc as creditor, p.doc as policy
-            from {SCHEMA}.account t {_BESIDE} where t.tenant_id = $1 and t.account_id = $2""",
-        *(tenant, account_id),
-    )
+async def account_in_standing(connection: Connection, tenant: str, account_id: str) -> tuple[AccountRow, Standing] | None:
+    """One account and its creditor's standing, seen at one moment; None when nothing of the account has come. As with `accounts`, a
+    connection outside a transaction will do.
+    """
+    sql = f"select account_id, next_action_at, parked_at, doc, creditor, policy from {SCHEMA}.account_in_standing($1, $2)"
+    row = await connection.fetchrow(sql, tenant, account_id)
     return None if row is None else (_account_row(row), _standing(row["creditor"], row["policy"]))
 
 

@@ -115,7 +115,7 @@ async def test_what_the_bus_did_not_take_stays_in_the_outbox(till: Till) -> None
 
 async def test_stop_feeds_overtake_whatever_waits(till: Till) -> None:
     async with till.store.transaction(["acme"]) as unit:
-        await unit.append([Pending("reminders.due.v1", 0, b"acme:a", "some.Type", str(n), START, None, b"") for n in range(3)])
+        await unit.save({}, [], [Pending("reminders.due.v1", 0, b"acme:a", "some.Type", str(n), START, None, b"") for n in range(3)])
     await till.fold(till.record("1"))
     async with till.store.leading() as outbox:
         assert outbox is not None

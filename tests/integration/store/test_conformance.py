@@ -294,8 +294,7 @@ async def test_a_transaction_that_does_not_end_well_never_was(stores: Pair, how:
     async def everything(unit: Unit) -> None:
         await unit.claim([envelope("1")])
         await unit.load([A], lane)
-        await unit.save({A: drawer("1")}, [Owned(*A, Line("1", "x"))])
-        await unit.append([pending(1)])
+        await unit.save({A: drawer("1")}, [Owned(*A, Line("1", "x"))], [pending(1)])
         await unit.write_entry("creditor:acme", b"doc")
         if how == "exception":
             raise ZeroDivisionError
@@ -321,7 +320,7 @@ async def held_or_raised(store: Store, work: Any) -> None:
 async def test_the_outbox_gives_rows_in_order_stop_feeds_first_until_they_are_deleted(stores: Pair) -> None:
     for events in ([pending(1), pending(2, "payments.events.v1")], [pending(3)]):
         async with stores.one.transaction(BOTH) as unit:
-            await unit.append(events)
+            await unit.save({}, [], events)
     async with stores.other.leading() as outbox:
         assert outbox is not None
         rows = await outbox.waiting(10)
@@ -333,11 +332,11 @@ async def test_the_outbox_gives_rows_in_order_stop_feeds_first_until_they_are_de
 
 async def test_a_row_that_commits_late_stands_before_those_that_overtook_it(stores: Pair) -> None:
     async def append(unit: Unit) -> None:
-        await unit.append([pending(1)])
+        await unit.save({}, [], [pending(1)])
 
     task, leave = await held(stores.one, append)
     async with stores.other.transaction(BOTH) as unit:
-        await unit.append([pending(2)])
+        await unit.save({}, [], [pending(2)])
     async with stores.other.leading() as outbox:
         assert outbox is not None
         assert [row.event_id for _, row in await outbox.waiting(10)] == ["e2"]
