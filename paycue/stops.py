@@ -78,12 +78,17 @@ Wait = Annotated[int | None, Depends(preferred)]
 async def stopped(request: Request, tenant: str, asked: Command, answer: Response, wait: int | None, *, accounts: int = 1) -> Response:
     """`answer` with its stop: 202 when the caller waits and the receipt has not come from all of the accounts."""
     found = await runtime_of(request).receipts.of(tenant, asked.command_id, accounts, float(wait or 0))
-    receipt = ReceiptOut.of(found) if len(found) >= accounts > 0 else None
+    receipt = in_force(found, accounts)
     body: dict[str, Any] = msgspec.json.decode(bytes(answer.body))
     body["stop"] = StopOut(stop_id=asked.command_id, receipt=receipt).model_dump(mode="json")
     status = 202 if wait is not None and receipt is None else answer.status_code
     headers = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
     return Response(msgspec.json.encode(body), status, headers, "application/json")
+
+
+def in_force(receipts: Sequence[Receipt], accounts: int) -> ReceiptOut | None:
+    """The receipt of a stop of so many accounts; None while one of them has not acknowledged it."""
+    return ReceiptOut.of(receipts) if len(receipts) >= accounts > 0 else None
 
 
 def router(service: str) -> APIRouter:

@@ -8,7 +8,7 @@ lane's trouble stop another's.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import structlog
@@ -94,9 +94,7 @@ class LaneConsumer:
 
     def lanes(self) -> frozenset[int]:
         """The lanes that this member owns in every topic."""
-        owned = self.assigned()
-        numbers = [{number for name, number in owned if name == topic} for topic in self.topics]
-        return frozenset(set.intersection(*numbers))
+        return lanes_of(self.topics, self.assigned())
 
     async def lag(self) -> int:
         """Records that this member's partitions hold and that are not folded: not fetched yet, or in hand."""
@@ -227,6 +225,12 @@ class LaneConsumer:
         self._consumer.pause(lane.keys())
         wait = min(_LONGEST_WAIT, 0.05 * 2 ** self._tries[number])
         asyncio.get_running_loop().call_later(wait, self._consumer.resume, lane.keys())
+
+
+def lanes_of(topics: Sequence[str], owned: Collection[TopicPartition]) -> frozenset[int]:
+    """The partitions that are owned in every topic: a lane of which one feed is another's is nobody's."""
+    numbers = [{number for name, number in owned if name == topic} for topic in topics]
+    return frozenset(set.intersection(*numbers))
 
 
 def _facts(lane: Polled) -> list[Record]:

@@ -263,3 +263,16 @@ async def test_whoever_listens_hears_of_each_entry_that_was_written(till: Till) 
     record = Record("operator.directory.v1", 0, 0, b"key:k1", event.SerializeToString(), headers)
     await directory.fold_records("till.directory", [record, msgspec.structs.replace(record, value=b"\xff")])
     assert heard == ["key:k1"]
+
+
+async def test_a_key_that_was_revoked_is_kept_as_revoked(till: Till) -> None:
+    directory = Directory(till.store, till.clock)
+    headers = (("ce_type", b"paycue.events.v1.ApiKeyRegistered"),)
+    for offset, revoked in enumerate((False, True)):
+        event = ApiKeyRegistered(key_id="k1", secret_hash=bytes(32), tenant_id="acme", scopes=["till:read"], revoked=revoked)
+        await directory.fold_records(
+            "till.directory", [Record("operator.directory.v1", 0, offset, b"key:k1", event.SerializeToString(), headers)]
+        )
+        known = await directory.api_key("k1")
+        assert known is not None
+        assert (known.tenant_id, known.scopes, known.revoked) == ("acme", ("till:read",), revoked)

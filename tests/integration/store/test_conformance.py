@@ -88,6 +88,38 @@ async def test_an_account_is_made_on_its_lane_and_saved_as_it_was_decided(stores
     assert (await numbers(stores.other, A), await numbers(stores.other, B)) == (("1",), ())
 
 
+@pytest.mark.parametrize("many", [1, 20])
+async def test_accounts_of_the_same_id_of_two_creditors_are_saved_each_by_itself(stores: Pair, many: int) -> None:
+    theirs = {("beta", f"a{n}"): drawer("theirs", str(n)) for n in range(many)}
+    ours = {("acme", f"a{n}"): drawer("ours", str(n)) for n in range(many)}
+    await put(stores.one, theirs)
+    await put(stores.one, ours)
+    await put(stores.one, {**dict.fromkeys(theirs, drawer("theirs")), **ours})
+    assert [await numbers(stores.other, key) for key in theirs] == [("theirs",)] * many
+    assert [await numbers(stores.other, ("acme", f"a{n}")) for n in range(many)] == [("ours", str(n)) for n in range(many)]
+    async with stores.one.transaction(BOTH) as unit:
+        await unit.load([*ours, *theirs], lane)
+        await unit.save(dict.fromkeys(ours, drawer("changed")), [])
+    assert [await numbers(stores.other, key) for key in theirs] == [("theirs",)] * many
+
+
+async def test_accounts_are_locked_in_the_order_of_their_keys(stores: Pair) -> None:
+    behind = [("acme", f"z{n}") for n in range(9)]
+    await put(stores.one, dict.fromkeys([A, *behind], drawer("1")))
+    task, leave = await held(stores.one, locks_a)
+
+    async def wait() -> None:
+        async with stores.one.transaction(BOTH) as unit:
+            await unit.load([*behind, A], lane)
+
+    waiting = asyncio.ensure_future(wait())
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(0.5), stores.other.transaction(BOTH) as unit:
+        await unit.load(behind, lane)
+    leave.set()
+    await asyncio.gather(task, waiting)
+
+
 async def test_what_a_transaction_wrote_it_reads_and_others_do_not_until_it_commits(stores: Pair) -> None:
     async def write(unit: Unit) -> None:
         await unit.write_entry("creditor:acme", b"doc")
