@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from bench.figures import Run
 from bench.fill import fill
 from bench.product import PAIR, TENANT, Installation, drained, installed, invoice
+from paycue.alarm import IDLE_SECONDS
 from paycue.bus.postgres import PostgresStore
 from paycue.db.engine import Database
 from paycue.db.schema import service_role
@@ -49,8 +50,12 @@ async def loaded(house: Installation, count: int, due_in: int = 0) -> None:
 
 
 async def in_force(house: Installation) -> None:
-    """What publishing a policy through the API does, while nobody can answer: every account is to be asked now."""
+    """What publishing a policy through the API does, while nobody can answer: every account is to be asked now.
+
+    The API would wake the scheduler too. Its longest sleep ends while it is frozen, so that nobody's sleep is measured.
+    """
     store = PostgresStore(STORE, Database(house.url, service_role("scheduler"), pool_size=1))
     async with store.transaction([TENANT]) as unit:
         await publish_policy(unit, TENANT, STORM, datetime.now(UTC))
     await store.close()
+    await asyncio.sleep(IDLE_SECONDS)

@@ -22,6 +22,7 @@ from paycue.bus.gauges import check_invariants, measure
 from paycue.bus.outbox import Relay
 from paycue.bus.poison import TooMuchPoison
 from paycue.bus.postgres import PostgresStore
+from paycue.bus.ramp import Ramp
 from paycue.bus.receipts import TOPIC as RECEIPTS
 from paycue.bus.receipts import Receipts
 from paycue.bus.store import Unit, no_references
@@ -54,7 +55,7 @@ class Runtime:
         self.feeds = Feeds(topics_of(service.consumers[service.stops]), world.fresh_seconds) if service.stops else None
         self.consumers = self._consumers()
         self._lane_owner = next((consumer for consumer in self.consumers if consumer.group == service.timers), None)
-        self.folder.fresh = self.fresh
+        self.folder.fresh, self._ramp = self.fresh, Ramp(self.most)
         self.alarm = Alarm(self)
         self.outbound = service.outbound(self) if service.outbound else None
         if service.prompt:
@@ -87,6 +88,11 @@ class Runtime:
         """How much a batch may hold now: little while stops come, which wait for the loop and for the accounts that a batch holds."""
         stopping = any(consumer.group == self.service.stops and consumer.busy for consumer in self.consumers)
         return _MOST_WHILE_STOPPING if stopping else _MOST
+
+    async def fold_due(self, room: int | None = None) -> int:
+        """Fold `TimerFired` into accounts of ours that are due, at most `room`; how many that were. Raises TooMuchPoison."""
+        asked = self._ramp.ask()
+        return self._ramp.came(await self.folder.fold_due(asked if room is None else min(room, asked), self.lanes()))
 
     def lanes(self) -> frozenset[int]:
         """The lanes whose timers and sends are this process's."""

@@ -18,6 +18,7 @@ from paycue.bus.envelope import Record
 from paycue.bus.feeds import BEAT_KEY, Feeds
 from paycue.bus.flow import TopicPartition
 from paycue.bus.offsets import Offsets
+from paycue.bus.ramp import Ramp
 from paycue.db.engine import is_transient
 from paycue.observability import metrics
 
@@ -25,8 +26,6 @@ _TRIES_UNTIL_UNREADY = 5
 _LONGEST_WAIT = 5.0
 _LOOK_SECONDS = 0.1
 _BUSY_SECONDS = 1.0
-_FIRST = 250
-"""Records of the first batch after a rest. Each may be twice as large as the one before: the first reminders of a storm leave soon."""
 log = structlog.get_logger(__name__)
 
 Polled = dict[TopicPartition, list[Record]]
@@ -63,11 +62,11 @@ class LaneConsumer:
         self._service = group.partition(".")[0]
         self._consumer = bus.consumer(group, topics, self._before_revoke, patient=patient)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
-        self._most, self._next, self._stopping = most, _FIRST, False
+        self._ramp, self._stopping = Ramp(most), False
         self._polling: asyncio.Future[Polled] | None = None
         self._tries: Counter[int] = Counter()
         self._in_hand: Counter[TopicPartition] = Counter()
-        self._offsets = Offsets(group, self._consumer.commit)
+        self._offsets = Offsets(group, self._consumer.commit, bus.flow)
 
     @property
     def ready(self) -> bool:
@@ -132,8 +131,7 @@ class LaneConsumer:
 
     async def _poll(self) -> Polled:
         """What came; nothing when `stop` cuts the wait short, for a poll may wait for a rebalance that no broker ends."""
-        asked = min(self._next, self._most())
-        self._polling = asyncio.ensure_future(self._consumer.poll(asked))
+        self._polling = asyncio.ensure_future(self._consumer.poll(self._ramp.ask()))
         try:
             polled = await self._polling
         except asyncio.CancelledError:
@@ -141,7 +139,7 @@ class LaneConsumer:
                 return {}
             self._polling.cancel()
             raise
-        self._next = 2 * asked if polled else _FIRST
+        self._ramp.came(len(polled))
         return {} if self._stopping else polled
 
     async def stop(self) -> None:

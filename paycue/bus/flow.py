@@ -1,4 +1,4 @@
-"""What is on its way inside this process: records acknowledged and committed, outbox rows, provider calls.
+"""What is on its way inside this process: records acknowledged and folded, outbox rows, provider calls.
 
 Counters and one condition, no polling: a replay waits here until everything it caused has come to rest. What another process
 does is not seen, so a barrier needs all services in one.
@@ -16,13 +16,13 @@ class Flow:
     def __init__(self) -> None:
         self.moves = 0
         self.acked: dict[TopicPartition, int] = {}
-        self.committed: dict[tuple[str, str, int], int] = {}
+        self.folded: dict[tuple[str, str, int], int] = {}
         self.open: Counter[str] = Counter()
         self._groups: dict[str, frozenset[str]] = {}
         self._moved = asyncio.Event()
 
     def subscribe(self, group: str, topics: tuple[str, ...]) -> None:
-        """A consumer group reads these topics: what is acknowledged on them is outstanding until it commits."""
+        """A consumer group reads these topics: what is acknowledged on them is outstanding until it has folded it."""
         self._groups[group] = frozenset(topics)
 
     def ack(self, topic: str, partition: int, next_offset: int) -> None:
@@ -31,9 +31,9 @@ class Flow:
         self.acked[at] = max(next_offset, self.acked.get(at, 0))
         self._move()
 
-    def commit(self, group: str, topic: str, partition: int, next_offset: int) -> None:
+    def fold(self, group: str, topic: str, partition: int, next_offset: int) -> None:
         """A group has folded everything below `next_offset`."""
-        self.committed[group, topic, partition] = next_offset
+        self.folded[group, topic, partition] = next_offset
         self._move()
 
     def add(self, what: str, count: int) -> None:
@@ -50,7 +50,7 @@ class Flow:
         waiting = [f"{count} {what}" for what, count in sorted(self.open.items()) if count > 0]
         for (topic, partition), end in self.acked.items():
             for group, topics in self._groups.items():
-                done = self.committed.get((group, topic, partition), 0)
+                done = self.folded.get((group, topic, partition), 0)
                 if topic in topics and done < end:
                     waiting.append(f"{group} is at {done} of {end} in {topic}/{partition}")
         return waiting

@@ -195,7 +195,7 @@ class KafkaBus:
     def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence, *, patient: bool = False) -> Consumer:
         self.flow.subscribe(group, topics)
         client = self.client | {"fetch_max_wait_ms": self._patience_ms} if patient else self.client
-        return KafkaConsumer(client, self.prefix, self.flow, group, topics, before_revoke, self._session_seconds)
+        return KafkaConsumer(client, self.prefix, group, topics, before_revoke, self._session_seconds)
 
     async def stop(self) -> None:
         if self._producer is not None:

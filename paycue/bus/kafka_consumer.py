@@ -17,7 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from paycue.bus.bus import BusError, Fence
 from paycue.bus.envelope import Record
 from paycue.bus.feeds import Progress
-from paycue.bus.flow import Flow, TopicPartition
+from paycue.bus.flow import TopicPartition
 from paycue.bus.kafka_client import start_within, stop_within
 
 SESSION_SECONDS = 10.0
@@ -67,14 +67,13 @@ class KafkaConsumer:
         self,
         client: Mapping[str, Any],
         prefix: str,
-        flow: Flow,
         group: str,
         topics: tuple[str, ...],
         before_revoke: Fence,
         session_seconds: float = SESSION_SECONDS,
     ) -> None:
         self.group, self.topics, self.before_revoke = group, topics, before_revoke
-        self._prefix, self._flow, self._servers = prefix, flow, client["bootstrap_servers"]
+        self._prefix, self._servers = prefix, client["bootstrap_servers"]
         self.letting_go: frozenset[TopicPartition] = frozenset()
         """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
         self._fetches: dict[KafkaPartition, int] = {}
@@ -125,8 +124,6 @@ class KafkaConsumer:
             return  # The group moved on: the next owner folds the batch again, and the inbox makes that a no-op.
         except (KafkaError, RuntimeError) as error:
             raise BusError(f"offsets of {self.group} were not committed: {error!r}") from error
-        for tp, offset in mine.items():
-            self._flow.commit(self.group, *self.own(tp), offset)
 
     def rewind(self, offsets: Mapping[TopicPartition, int]) -> None:
         for tp, offset in offsets.items():

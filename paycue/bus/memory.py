@@ -114,7 +114,6 @@ class MemoryConsumer:
         for tp, offset in offsets.items():
             if tp in self.positions:
                 self.bus.offsets[self.group, *tp] = offset
-                self.bus.flow.commit(self.group, *tp, offset)
 
     def rewind(self, offsets: Mapping[TopicPartition, int]) -> None:
         self.positions |= {tp: offset for tp, offset in offsets.items() if tp in self.positions}

@@ -86,7 +86,7 @@ class Sender:
         async with self._claiming:
             room = self._room()
             if room > 0:
-                claimed = await self._runtime.folder.fold_due(min(room, self._runtime.most()), self._runtime.lanes())
+                claimed = await self._runtime.fold_due(room)
                 # A timer that only plans again is a movement too, for whoever waits until all has come to rest.
                 self._runtime.world.flow.add("timers", 0)
                 return claimed

@@ -11,9 +11,9 @@ def test_what_is_acknowledged_waits_for_every_group_that_reads_it() -> None:
     flow.subscribe("two", ("t", "u"))
     flow.ack("t", 0, 5)
     flow.ack("other", 0, 9)
-    flow.commit("one", "t", 0, 5)
+    flow.fold("one", "t", 0, 5)
     assert flow.outstanding() == ["two is at 0 of 5 in t/0"]
-    flow.commit("two", "t", 0, 5)
+    flow.fold("two", "t", 0, 5)
     assert flow.outstanding() == []
 
 
