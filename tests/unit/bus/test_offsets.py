@@ -38,6 +38,11 @@ async def test_the_first_is_told_at_once_and_of_what_follows_the_last_once() -> 
     assert broker.told == [{ONE: 1}]
     await offsets.told()
     assert broker.told == [{ONE: 1}, {ONE: 5}]
+    offsets.tell({ONE: 6})
+    await asyncio.sleep(0.005)
+    offsets.tell({ONE: 7})
+    await asyncio.sleep(0.005)
+    assert broker.told[2:] == [{ONE: 6}]
 
 
 async def test_what_follows_is_told_by_itself_a_moment_later() -> None:
@@ -57,8 +62,8 @@ async def test_what_was_refused_is_told_again_and_never_instead_of_what_is_later
     broker = Broker(refusing=1)
     offsets = offsets_of(broker)
     offsets.tell({ONE: 1, TWO: 4})
-    await asyncio.sleep(0.005)
-    offsets.tell({ONE: 2})
+    await asyncio.sleep(0)
+    offsets.tell({ONE: 2})  # While the first is being told.
     await asyncio.sleep(0.6)
     assert broker.told == [{ONE: 2, TWO: 4}]
 
