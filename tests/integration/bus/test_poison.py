@@ -81,6 +81,24 @@ async def test_a_discarded_letter_is_passed_over_and_what_waited_is_folded(till:
     assert (await till.numbers(), await till.parked(), await till.letters()) == (("2", "3"), False, [])
 
 
+async def test_a_discarded_letter_takes_no_other_letter_of_its_account_with_it(till: Till) -> None:
+    await till.fold(till.record("poison 1"), till.record("2"), spoilt(till.record("3"), ce_time=b"never"))
+    first, _ = await till.letters()
+    with pytest.raises(StillPoison, match="it still cannot be decoded"):
+        await replay(till.folder, first, discard=True)
+    await replay(till.another({InvoiceIssued: healed}), (await till.letters())[1], discard=True)
+    assert (await till.numbers(), await till.letters()) == (("poison 1", "2"), [])
+
+
+async def test_a_replay_leaves_the_account_of_the_same_id_of_another_creditor_as_it_is(till: Till) -> None:
+    await till.fold(*(till.record(number, tenant=tenant) for tenant in ("acme", "beta") for number in ("poison 1", "2")))
+    ours, theirs = await till.letters()
+    await replay(till.folder, ours, discard=True)
+    assert (await till.numbers(), await till.numbers(tenant="beta"), await till.letters()) == (("2",), (), [theirs])
+    await replay(till.folder, theirs, discard=True)
+    assert await till.numbers(tenant="beta") == ("2",)
+
+
 async def test_a_discarded_record_that_is_delivered_again_parks_nobody(till: Till) -> None:
     poisoned, malformed = till.record("poison 1"), spoilt(till.record("1", "b"), ce_time=b"never")
     await till.fold(poisoned, malformed)

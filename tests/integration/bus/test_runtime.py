@@ -7,12 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from paycue import runtime as runtime_module
 from paycue.app import Service
-from paycue.bus.envelope import Outgoing, Record
+from paycue.bus.directory import entry_key
+from paycue.bus.envelope import Outgoing, Record, outgoing
 from paycue.events.v1.account_pb2 import AccountState
+from paycue.events.v1.directory_pb2 import CreditorRegistered
 from paycue.events.v1.invoice_pb2 import InvoiceIssued
 from paycue.runtime import Runtime
 from paycue.settings import KernelSettings
@@ -134,7 +137,41 @@ async def test_no_call_is_handed_over_after_calls_were_told_to_stop(till: Till) 
     assert calls.log[1:-1] == list(await till.numbers())
 
 
-async def test_old_ids_and_answers_are_forgotten_while_it_runs(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+class LateCalls(Calls):
+    """One call is in hand when they are told to stop: what it tells has to go out."""
+
+    record: Record
+    till: Till
+
+    async def stop(self) -> None:
+        await self.till.fold(self.record)
+        await until(lambda: len(self.till.bus.logs["accounts.state.v1", 0]) == 1)
+        await super().stop()
+
+
+async def test_what_the_calls_in_hand_tell_while_they_end_is_sent_before_all_is_over(till: Till) -> None:
+    runtime = Runtime(msgspec.structs.replace(SERVICE, outbound=LateCalls), settings(till.url), World(till.bus, till.clock, till.flow))
+    calls = runtime.outbound
+    assert isinstance(calls, LateCalls)
+    calls.till, calls.record = till, till.record("1")
+    await runtime.start()
+    await runtime.stop()
+    assert calls.log == ["start", "stop"]
+
+
+async def test_a_creditor_that_changes_has_its_accounts_asked_again_and_nobody_elses(till: Till) -> None:
+    async with at_work(till):
+        await publish(till, till.record("1"), till.record("1", tenant="beta"))
+        await until(lambda: not till.flow.outstanding())
+        for name, fired in (("Acme", 1), ("Acme & Sons", 2)):
+            event = CreditorRegistered(tenant_id="acme", name=name, zone="UTC")
+            told = outgoing(event, event_id=name, source="urn:test", at=START, partition=0, key=entry_key(event))
+            await till.bus.publish([told])
+            await until_async(till.numbers, ("1", *["fired"] * fired))
+        assert await till.numbers(tenant="beta") == ("1",)
+
+
+async def test_old_ids_answers_and_receipts_are_forgotten_while_it_runs(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime_module, "_HOUSEKEEPING_SECONDS", 0.05)
     await till.fold(till.record("1"))
     await till.rows("update till.inbox set received_on = current_date - 91 returning id")
@@ -143,10 +180,16 @@ async def test_old_ids_and_answers_are_forgotten_while_it_runs(till: Till, monke
         "insert into till.idempotency values ('acme', 'old', '', 200, '', $1), ('acme', 'new', '', 200, '', $2) returning key",
         *(START - timedelta(days=31), START),
     )
+    await till.rows(
+        """insert into till.stop_receipt select 'acme', 'a', stop, 'pause', '', '[]', at, at, '[]', at
+            from unnest($1::text[], $2::timestamptz[]) u(stop, at) returning stop_id""",
+        *(["old", "new"], [START - timedelta(days=31), START]),
+    )
     async with at_work(till):
         old = "select count(*) from till.inbox where received_on < current_date"
         await until_async(lambda: till.rows(old), [(0,)])
         await until_async(lambda: till.rows("select key from till.idempotency"), [("new",)])
+        await until_async(lambda: till.rows("select stop_id from till.stop_receipt"), [("new",)])
 
 
 async def test_a_database_without_the_services_schema_is_told_to_be_migrated(till: Till) -> None:

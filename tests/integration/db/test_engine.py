@@ -67,6 +67,21 @@ async def test_a_connection_that_ends_while_a_request_is_written_is_transient_an
     assert await _lines(till) == 0
 
 
+async def test_a_connection_that_is_given_back_in_a_transaction_is_nobody_elses(till: Till) -> None:
+    small = Database(till.url, service_role(SCHEMA), pool_size=1)
+    try:
+        async with small.connection() as left:
+            await left.execute("begin; select set_config('paycue.tenants', 'acme', true)")
+            await left.execute(INSERT)
+            first = await left.fetchval("select pg_backend_pid()")
+        async with small.connection() as taken:
+            assert await taken.fetchval("select pg_backend_pid()") != first
+            assert await taken.fetchval("select count(*) from till.line") == 0
+    finally:
+        await small.close()
+    assert await _lines(till) == 0
+
+
 async def test_a_pool_without_a_free_connection_is_transient_and_whole_afterwards(till: Till) -> None:
     small = Database(till.url, service_role(SCHEMA), pool_size=1, patience=0.05)
     try:

@@ -57,6 +57,15 @@ async def test_a_stop_by_sms_holds_for_every_account_that_has_the_number(notifie
     assert [row["basis"] for row in await notifier.rows("select basis from notifier.consent")] == ["reply", "reply"]
 
 
+async def test_a_stop_by_sms_holds_for_the_account_that_a_person_gave_the_number(notifier: Notifier, inbox: LocalInbox) -> None:
+    consent = {"channel": "sms", "address": PHONE, "basis": "consent", "evidence": "phone call"}
+    assert (await notifier.client.post("/v1/creditors/acme/accounts/a1/contact-points", json=consent)).status_code == 201
+    assert await inbox.twilio.reply(public(notifier, INBOUND), sender=PHONE, to=PUBLIC_NUMBER, body="STOP") == 200
+    inbox.twilio.opted_out.clear()
+    await notifier.publish(due(channels=(SMS,)))
+    assert (inbox.count, (await notifier.story())["reason"]) == (0, "opted_out")
+
+
 async def test_a_stop_by_sms_from_a_number_that_nobody_has_holds_for_the_account_that_has_it_later(
     notifier: Notifier, inbox: LocalInbox
 ) -> None:

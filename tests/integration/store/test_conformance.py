@@ -193,6 +193,19 @@ async def test_a_parked_account_has_no_timer_until_it_goes_on(stores: Pair) -> N
     assert await stores.other.next_due() == START
 
 
+async def test_an_account_is_parked_alone_also_when_another_creditor_has_one_of_the_same_id(stores: Pair) -> None:
+    theirs = ("beta", "a")
+    await put(stores.one, {A: drawer(), theirs: drawer()})
+    for at, parked in ((START, True), (None, False)):
+        async with stores.one.transaction(BOTH) as unit:
+            await unit.load([A, theirs], lane)
+            await unit.park([A], at)
+        async with stores.other.transaction(BOTH) as unit:
+            loaded = await unit.load([A, theirs], lane)
+            assert (loaded[A].parked, loaded[theirs].parked) == (parked, False)
+            await unit.park([theirs], None)
+
+
 async def look(store: Store, at: timedelta, lanes: Sequence[int] = (0, 1)) -> list[Key]:
     """One turn of a service's loop: claim what is due; if that is nothing, ask when the next timer is."""
     async with store.transaction(BOTH) as unit:

@@ -37,6 +37,16 @@ def test_a_backlog_is_fresh_once_the_end_of_an_earlier_look_is_reached_although_
     assert made.age(ERP, 111) == 11
 
 
+def test_the_end_that_was_told_when_a_backlog_was_read_is_the_next_to_be_reached() -> None:
+    made = feeds()
+    made.look(100, {ERP: Progress(5, 5)}, ())
+    made.look(101, {ERP: Progress(5, 900)}, ())
+    made.look(110, {ERP: Progress(600, 2000)}, ())
+    made.look(111, {ERP: Progress(900, 2100)}, ())
+    made.look(120, {ERP: Progress(2100, None)}, ())
+    assert made.age(ERP, 120) == 10
+
+
 def test_a_batch_that_was_put_back_is_not_read() -> None:
     made = feeds()
     made.look(100, {ERP: Progress(5, 5)}, ())
@@ -70,6 +80,7 @@ def test_beats_of_a_backlog_prove_nothing_of_when_their_owner_was_alive() -> Non
 def test_a_partition_that_was_lost_is_as_unknown_as_before() -> None:
     made = feeds()
     for now in (100, 101, 102):
-        made.look(now, {ERP: Progress(5, 5)}, ())
+        made.look(now, {ERP: Progress(5, 5), OURS: Progress(now, now)}, {OURS})
+    assert (made.age(ERP, 102), made.age(OURS, 102)) == (1, 2)
     made.look(103, {}, ())
-    assert made.age(ERP, 103) == NEVER
+    assert (made.age(ERP, 103), made.age(OURS, 103)) == (NEVER, NEVER)

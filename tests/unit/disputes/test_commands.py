@@ -72,6 +72,7 @@ def test_a_decision_that_waited_resolves_what_a_person_opens() -> None:
         (ResolveDispute("d1", "partly_valid", -4), 422, "the credit is -0.04 EUR, expected more than zero"),
         (ResolveDispute("d1", "partly_valid", 10_001), 422, "invoice i1 is of 100.00 EUR; credit that much at most"),
         (ResolveDispute("d1", "invalid", 5), 422, "a dispute that is invalid credits nothing; leave the credit out"),
+        (ResolveDispute("d1", "withdrawn", 5), 422, "a dispute that is withdrawn credits nothing; leave the credit out"),
         (ResolveDispute("d1", "valid", 5, currency="USD"), 422, "the credit is in USD, the dispute in EUR"),
         (ReopenDispute("d9"), 404, "there is no dispute 'd9'"),
         (ReopenDispute("d1"), 409, "dispute d1 is opened; only a resolved dispute can be reopened"),

@@ -83,6 +83,13 @@ def test_an_invoice_that_comes_later_ends_a_dispute_that_it_contradicts() -> Non
     assert (story.case().status, story.case().credit_minor) == ("refused", 0)
 
 
+def test_an_invoice_ends_no_dispute_but_those_it_contradicts_and_each_of_them_once() -> None:
+    story = Story(raised(minor=10_001), raised("d2", minor=400), raised("d3", "i2", 10_001), issued())
+    decision = story.tell(changed(balance("i1", 9_000, 1)))
+    assert decision.events == ()
+    assert [story.account.cases[key].status for key in ("d1", "d2", "d3")] == ["refused", "opened", "opened"]
+
+
 def test_a_balance_that_comes_first_tells_the_currency() -> None:
     assert Story(changed(balance("i1", 50, 1, "USD")), raised()).said(DisputeRefused)
 
@@ -132,6 +139,7 @@ def test_a_review_keeps_the_hold_and_raises_the_version() -> None:
         (4_000, INVALID, 0, 0, False),
         (4_000, INVALID, 900, 0, False),
         (4_000, WITHDRAWN, 0, 0, False),
+        (4_000, WITHDRAWN, 900, 0, False),
     ],
 )
 def test_an_outcome_credits_what_it_says(disputed: int, outcome: Any, told: int, credit: int, whole: bool) -> None:
