@@ -6,13 +6,15 @@ import signal
 
 import psutil
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import OutOfOrderSequenceNumber
 
 from paycue.bus import kafka_client, kafka_consumer
 from paycue.bus.bus import BusError
-from paycue.bus.flow import Flow
+from paycue.bus.feeds import Progress
+from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.kafka import KafkaBus
 from paycue.bus.kafka_consumer import KafkaConsumer
 from paycue.bus.topics import topics
@@ -63,6 +65,41 @@ async def test_a_position_that_no_broker_tells_is_no_end_of_the_consumer(kafka_g
     for asked in (member.progress, member.lag):
         with pytest.raises(BusError):
             await asked()
+
+
+async def test_an_end_that_was_told_once_is_not_told_again_while_nothing_is_fetched(kafka_ground: Ground) -> None:
+    bus = await kafka_ground.bus()
+    member = await kafka_ground.member(bus)
+    await bus.publish(records(1))
+    await read(member, 1)
+    member.pause(member.assigned())
+    await asyncio.sleep(0.5)
+    told, again = await member.progress(), await member.progress()
+    assert (told[TOPIC, 0].end, again[TOPIC, 0]) == (1, Progress(1, None))
+
+
+async def test_what_is_revoked_is_nobodys_until_partitions_are_assigned_anew(kafka_ground: Ground) -> None:
+    bus, (fencing, go_on) = await kafka_ground.bus(), (asyncio.Event(), asyncio.Event())
+
+    async def fence(lost: frozenset[TopicPartition]) -> None:
+        if fencing.is_set():
+            await go_on.wait()
+
+    await bus.publish(records(1, 0) + records(1, 1))
+    one, slow, third = (bus.consumer("g", (TOPIC,), made) for made in (no_fence, fence, no_fence))
+    for member in (one, slow):
+        await member.start()
+    await until(lambda: len(one.assigned()) == len(slow.assigned()) == 1)
+    fencing.set()
+    joining = asyncio.ensure_future(third.start())
+    # Nobody gets anything before the slow one has ended its work.
+    await until(lambda: not one.assigned())
+    assert await one.progress() == {}
+    go_on.set()
+    await joining
+    await until(lambda: sum(len(member.assigned()) for member in (one, slow, third)) == 2)
+    for member in (one, slow, third):
+        await member.stop()
 
 
 async def test_a_client_whose_coordination_has_ended_is_built_anew_and_reads_on(
@@ -117,6 +154,43 @@ async def test_topics_are_made_once_and_never_with_another_number_of_partitions(
     other = KafkaBus(str(kafka_ground.servers), Flow(), prefix=kafka_ground.prefix, partitions=3, replication=1)
     with pytest.raises(BusError, match="other partition counts"):
         await other.create_topics()
+
+
+async def test_lanes_of_topics_that_have_to_match_are_of_the_same_number(kafka_ground: Ground) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_ground.servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(kafka_ground.prefix + TOPIC, 3, 1)])
+        async with asyncio.timeout(10):
+            while kafka_ground.prefix + TOPIC not in await admin.list_topics():
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    bus = KafkaBus(str(kafka_ground.servers), Flow(), prefix=kafka_ground.prefix, partitions=2, replication=1)
+    with pytest.raises(BusError, match="other partition counts"):
+        await bus.create_topics()
+    try:
+        with pytest.raises(BusError, match="must have the same number of partitions"):
+            await bus.start()
+    finally:
+        await bus.stop()
+
+
+async def test_after_records_that_were_not_acknowledged_another_producer_sends(
+    kafka_ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = await kafka_ground.bus()
+    assert isinstance(bus, KafkaBus)
+    member = await kafka_ground.member(bus)
+
+    async def out_of_sequence(*_: object, **__: object) -> None:
+        raise OutOfOrderSequenceNumber
+
+    monkeypatch.setattr(bus._producer, "send_batch", out_of_sequence)
+    with pytest.raises(BusError, match="1 records were not acknowledged"):
+        await bus.publish(records(1))
+    await bus.publish(records(1))
+    assert len(await read(member, 1)) == 1
 
 
 async def test_missing_topics_are_named_with_the_command_that_makes_them(kafka_ground: Ground) -> None:
