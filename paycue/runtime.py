@@ -49,7 +49,7 @@ class Runtime:
         self.store = world.keep(service, settings)
         references = service.references(settings) if service.references else no_references
         self.folder = Folder(service.name, self.store, service.handlers, world.bus, world.clock, world.flow, references)
-        self.relay = Relay(service.name, self.store, world.bus, world.clock, world.flow)
+        self.relay = Relay(service.name, self.store, world.bus, world.clock, world.flow, self.most)
         self.directory = Directory(self.store, world.clock, self._creditor_changed)
         self.receipts = Receipts(service.name, self.store, world.clock)
         self.feeds = Feeds(topics_of(service.consumers[service.stops]), world.fresh_seconds) if service.stops else None

@@ -6,6 +6,7 @@ is never reordered; what was sent but not deleted is sent again under the same i
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -21,26 +22,26 @@ from paycue.db.engine import is_transient
 from paycue.ids import new_id
 from paycue.observability import metrics
 
-_BATCH = 2000
+_MOST = 2000
 _IDLE_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What a batch sent: rows, and how many of them were of stop feeds."""
+    """How many events a batch sent, and whether it was full of those of stop feeds: others of these may be left then."""
 
     count: int
-    urgent: int
+    full: bool = False
 
 
 class Relay:
-    """Drains one service's outbox into the bus for as long as it holds the service's relay lock."""
+    """Drains one service's outbox into the bus for as long as it holds the service's relay lock, `most()` events at once or a few more."""
 
-    def __init__(self, service: str, store: Store, bus: Bus, clock: Clock, flow: Flow) -> None:
+    def __init__(self, service: str, store: Store, bus: Bus, clock: Clock, flow: Flow, most: Callable[[], int] = lambda: _MOST) -> None:
         self.service, self.flow, self._clock = service, flow, clock
         self._beats = [name for name, topic in topics().items() if topic.owner == service and topic.beats]
         self._beaten = 0.0
-        self._store, self._bus = store, bus
+        self._store, self._bus, self._most = store, bus, most
         self._work, self._stopping = asyncio.Event(), False
         self.label = f"outbox rows of {service}"
 
@@ -68,7 +69,7 @@ class Relay:
             self._work.clear()
             since, sent = self._now(), await self.drain(outbox)
             # Stop feeds come first: a batch that was not full of them, or had others in it, has left none of them behind.
-            if sent.urgent < _BATCH:
+            if not sent.full:
                 await self._beat(since)
             if not sent.count:
                 await self._idle()
@@ -97,9 +98,10 @@ class Relay:
 
     async def drain(self, outbox: Outbox) -> Sent:
         """Send and delete one batch."""
-        rows = await outbox.waiting(_BATCH)
+        most = self._most()
+        rows = await outbox.waiting(most)
         if not rows:
-            return Sent(0, 0)
+            return Sent(0)
         with metrics.OUTBOX_SECONDS.labels(self.service).time():
             await self._bus.publish([self._outgoing(row) for _, row in rows])
             await outbox.delete([number for number, _ in rows])
@@ -107,7 +109,7 @@ class Relay:
         self.flow.add(self.label, -min(len(rows), self.flow.open[self.label]))
         for topic, count in Counter(row.topic for _, row in rows).items():
             metrics.OUTBOX_SENT.labels(self.service, topic).inc(count)
-        return Sent(len(rows), sum(topics()[row.topic].beats for _, row in rows))
+        return Sent(len(rows), sum(topics()[row.topic].beats for _, row in rows) >= most)
 
     def _outgoing(self, row: Pending) -> Outgoing:
         headers = headers_for(row.event_id, f"urn:paycue:{self.service}", row.type, row.at, row.trace)

@@ -123,11 +123,10 @@ async def test_stop_feeds_overtake_whatever_waits(till: Till) -> None:
     assert order[:2] == ["accounts.state.v1", "reminders.due.v1"]
 
 
-async def test_a_beat_stands_behind_everything_that_waited(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("paycue.bus.outbox._BATCH", 2)
+async def test_a_beat_stands_behind_everything_that_waited(till: Till) -> None:
     for number in range(5):  # Each in a row of its own.
         await till.fold(till.record(str(number)))
-    relay = Relay("scheduler", till.store, till.bus, till.clock, till.flow)
+    relay = Relay("scheduler", till.store, till.bus, till.clock, till.flow, lambda: 2)
     relaying = asyncio.ensure_future(relay.run())
     await until(lambda: any(record.key == BEAT_KEY for record in sent(till)))
     relay.stop()
