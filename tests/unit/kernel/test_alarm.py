@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from paycue import alarm as alarm_module
-from paycue.alarm import Alarm
+from paycue.alarm import IDLE_SECONDS, Alarm
 from paycue.clock import SystemClock
 
 
@@ -31,30 +30,26 @@ async def slept(seconds: float | None, rung_after: float | None = None) -> float
     alarm, began = Alarm(desk), time.monotonic()
     if rung_after is not None:
         asyncio.get_running_loop().call_later(rung_after, alarm.ring)
-    await alarm.wait()
+    async with asyncio.timeout(10):
+        await alarm.wait()
     return time.monotonic() - began
 
 
-@pytest.fixture(autouse=True)
-def _longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alarm_module, "IDLE_SECONDS", 0.4)
-
-
 async def test_a_timer_that_is_near_is_waited_for_and_no_longer() -> None:
-    assert 0.09 <= await slept(0.1) < 0.3
+    assert 0.09 <= await slept(0.1) < 0.8
 
 
 @pytest.mark.parametrize("seconds", [None, 86_400])
 async def test_no_timer_and_a_far_one_are_looked_for_again_before_long(seconds: float | None) -> None:
-    assert 0.39 <= await slept(seconds) < 2
+    assert IDLE_SECONDS * 0.99 <= await slept(seconds) < 5
 
 
 async def test_a_timer_that_is_due_and_held_by_somebody_else_is_not_asked_for_without_a_pause() -> None:
-    assert 0.009 <= await slept(-60) < 0.3
+    assert 0.009 <= await slept(-60) < 0.8
 
 
 async def test_whoever_rings_wakes_the_sleeper_at_once() -> None:
-    assert await slept(None, rung_after=0.05) < 0.3
+    assert await slept(None, rung_after=0.05) < 0.8
 
 
 async def test_what_rang_before_the_last_look_is_not_heard_after_it() -> None:
@@ -64,4 +59,4 @@ async def test_what_rang_before_the_last_look_is_not_heard_after_it() -> None:
     alarm.hush()
     began = time.monotonic()
     await alarm.wait()
-    assert time.monotonic() - began >= 0.39
+    assert time.monotonic() - began >= IDLE_SECONDS * 0.99
