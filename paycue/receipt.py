@@ -10,7 +10,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
     stop_id: str
     kind: str
-    """`payment`, `dispute`, `credit_note`, `pause` or `opt_out`."""
+    """`payment`, `dispute`, `credit_note`, `pause`, `opt_out` or `suspension`."""
     cause: str
     """What it was, such as `payment:P-5001`."""
     invoice_ids: str

@@ -30,7 +30,7 @@ class ReceiptOut(BaseModel):
     """The stop is in force: no call about what it stopped starts after `none_started_after`."""
 
     stop_id: str
-    kind: str = Field(description="`payment`, `dispute`, `credit_note`, `pause` or `opt_out`.")
+    kind: str = Field(description="`payment`, `dispute`, `credit_note`, `pause`, `opt_out` or `suspension`.")
     cause: str = Field(description="What it was, such as `payment:P-5001` or `opt_out:person`.")
     invoice_ids: list[str] = Field(description="What it stopped; none: the whole account.")
     accepted_at: datetime = Field(description="When the gate was closed.")

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from paycue.auth.api_keys import ApiKey
 from paycue.bus.batch import Input
-from paycue.bus.envelope import Record, Undecodable, type_of
+from paycue.bus.envelope import Record, Undecodable, header, type_of
 from paycue.bus.poison import set_aside
 from paycue.bus.store import Store, Unit
 from paycue.bus.topics import PACKAGE
@@ -38,6 +38,8 @@ class Creditor(msgspec.Struct, frozen=True):
     sender_email: str = ""
     sender_name: str = ""
     sender_phone: str = ""
+    suspension_id: str = ""
+    """The event that told of a suspension, under whose id it is acknowledged; empty: it is not suspended."""
 
 
 Changed = Callable[[Unit, str], Awaitable[None]]
@@ -120,7 +122,7 @@ def _entry(record: Record) -> tuple[str, Creditor | ApiKey] | Undecodable:
     kind = type_of(record)
     try:
         if kind == f"{PACKAGE}.CreditorRegistered":
-            return _creditor(CreditorRegistered.FromString(record.value or b""))
+            return _creditor(CreditorRegistered.FromString(record.value or b""), header(record.headers, "ce_id") or "")
         if kind == f"{PACKAGE}.ApiKeyRegistered":
             return _api_key(ApiKeyRegistered.FromString(record.value or b""))
         return Undecodable(f"unknown type: {TOPIC} does not carry {kind!r}")
@@ -128,12 +130,14 @@ def _entry(record: Record) -> tuple[str, Creditor | ApiKey] | Undecodable:
         return Undecodable(f"malformed: {error}")
 
 
-def _creditor(event: CreditorRegistered) -> tuple[str, Creditor]:
+def _creditor(event: CreditorRegistered, event_id: str) -> tuple[str, Creditor]:
     if wrong := fault(event):
         raise ValueError(wrong)
     live = (_day(event.live_from), _day(event.live_until))
     senders = (event.sender_email, event.sender_name, event.sender_phone)
-    return f"creditor:{event.tenant_id}", Creditor(event.tenant_id, event.name, event.zone or "UTC", *live, event.suspended, *senders)
+    suspension_id = event_id if event.suspended else ""
+    entry = Creditor(event.tenant_id, event.name, event.zone or "UTC", *live, event.suspended, *senders, suspension_id)
+    return f"creditor:{event.tenant_id}", entry
 
 
 def _day(text: str) -> date | None:

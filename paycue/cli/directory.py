@@ -46,8 +46,11 @@ def register_creditor(
     _zone(time_zone)
     day = live_from.date().isoformat() if live_from else ""
     fields = {"suspended": suspended, "sender_email": sender_email, "sender_name": sender_name, "sender_phone": sender_phone}
-    uvloop.run(_send(kafka, CreditorRegistered(tenant_id=creditor, name=name, zone=time_zone, live_from=day, **fields)))
+    told = uvloop.run(_send(kafka, CreditorRegistered(tenant_id=creditor, name=name, zone=time_zone, live_from=day, **fields)))
     out.print(f"  {creditor} is registered", highlight=False)
+    if suspended:
+        where = f"GET /v1/creditors/{creditor}/stops/{told}"
+        out.print(f"  and suspended; its receipt is the notifier's {where}", highlight=False, soft_wrap=True)
 
 
 @keys.command("issue")
@@ -82,18 +85,19 @@ def key_record(plain: str, tenant: str, scopes: tuple[str, ...], label: str) -> 
     return ApiKeyRegistered(key_id=key_id, secret_hash=hashed(secret), tenant_id=tenant, scopes=scopes, label=label)
 
 
-async def publish(bus: Bus, event: CreditorRegistered | ApiKeyRegistered) -> None:
-    """Publish one entry of the directory."""
-    now = SystemClock().now()
-    await bus.publish([outgoing(event, event_id=new_id(), source="urn:paycue:operator", at=now, partition=0, key=entry_key(event))])
+async def publish(bus: Bus, event: CreditorRegistered | ApiKeyRegistered) -> str:
+    """Publish one entry of the directory; under which event id."""
+    now, event_id = SystemClock().now(), new_id()
+    await bus.publish([outgoing(event, event_id=event_id, source="urn:paycue:operator", at=now, partition=0, key=entry_key(event))])
+    return event_id
 
 
-async def _send(kafka: str, event: CreditorRegistered | ApiKeyRegistered) -> None:
+async def _send(kafka: str, event: CreditorRegistered | ApiKeyRegistered) -> str:
     quiet.configure()
     bus = KafkaBus(kafka, Flow())
     await bus.start()
     try:
-        await publish(bus, event)
+        return await publish(bus, event)
     finally:
         await bus.stop()
 

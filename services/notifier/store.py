@@ -121,6 +121,7 @@ def _of(installation: Standing, creditor: Creditor) -> Standing:
         registered=True,
         creditor_name=creditor.name,
         suspended=creditor.suspended,
+        suspension_id=creditor.suspension_id,
         zone=creditor.zone,
         sender_email=creditor.sender_email or installation.sender_email,
         sender_name=creditor.sender_name,

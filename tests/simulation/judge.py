@@ -159,6 +159,8 @@ class Judge:
                 return any(place < claim.place for place in [*ends, *([answered] if answered is not None else [])])
             case stop_pb2.STOP_KIND_PAUSE:
                 return self._resumed(receipt, claim)
+            case stop_pb2.STOP_KIND_SUSPENSION:
+                return not self.history.suspended(claim.key[0], claim.place)
         return False
 
     def _knew(self, receipt: Receipt, claim: Claim, answered: int) -> bool:

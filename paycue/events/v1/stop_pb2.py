@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaycue/events/v1/stop.proto\x12\x10paycue.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x03\n\x0bStopReceipt\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x17\n\x07stop_id\x18\x03 \x01(\tR\x06stopId\x12.\n\x04kind\x18\x04 \x01(\x0e\x32\x1a.paycue.events.v1.StopKindR\x04kind\x12\x14\n\x05\x63\x61use\x18\x0b \x01(\tR\x05\x63\x61use\x12\x19\n\x08taken_by\x18\x05 \x01(\tR\x07takenBy\x12\x1f\n\x0binvoice_ids\x18\x06 \x03(\tR\ninvoiceIds\x12;\n\x0b\x61\x63\x63\x65pted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nacceptedAt\x12=\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x65\x66\x66\x65\x63tiveAt\x12&\n\x0f\x63\x61lls_in_flight\x18\t \x03(\tR\rcallsInFlight\x12H\n\x12none_started_after\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10noneStartedAfter*\x9a\x01\n\x08StopKind\x12\x19\n\x15STOP_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11STOP_KIND_PAYMENT\x10\x01\x12\x15\n\x11STOP_KIND_DISPUTE\x10\x02\x12\x19\n\x15STOP_KIND_CREDIT_NOTE\x10\x03\x12\x13\n\x0fSTOP_KIND_PAUSE\x10\x04\x12\x15\n\x11STOP_KIND_OPT_OUT\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpaycue/events/v1/stop.proto\x12\x10paycue.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x03\n\x0bStopReceipt\x12\x1b\n\ttenant_id\x18\x01 \x01(\tR\x08tenantId\x12\x1d\n\naccount_id\x18\x02 \x01(\tR\taccountId\x12\x17\n\x07stop_id\x18\x03 \x01(\tR\x06stopId\x12.\n\x04kind\x18\x04 \x01(\x0e\x32\x1a.paycue.events.v1.StopKindR\x04kind\x12\x14\n\x05\x63\x61use\x18\x0b \x01(\tR\x05\x63\x61use\x12\x19\n\x08taken_by\x18\x05 \x01(\tR\x07takenBy\x12\x1f\n\x0binvoice_ids\x18\x06 \x03(\tR\ninvoiceIds\x12;\n\x0b\x61\x63\x63\x65pted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nacceptedAt\x12=\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0b\x65\x66\x66\x65\x63tiveAt\x12&\n\x0f\x63\x61lls_in_flight\x18\t \x03(\tR\rcallsInFlight\x12H\n\x12none_started_after\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10noneStartedAfter*\xb4\x01\n\x08StopKind\x12\x19\n\x15STOP_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11STOP_KIND_PAYMENT\x10\x01\x12\x15\n\x11STOP_KIND_DISPUTE\x10\x02\x12\x19\n\x15STOP_KIND_CREDIT_NOTE\x10\x03\x12\x13\n\x0fSTOP_KIND_PAUSE\x10\x04\x12\x15\n\x11STOP_KIND_OPT_OUT\x10\x05\x12\x18\n\x14STOP_KIND_SUSPENSION\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paycue.events.v1.stop_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STOPKIND']._serialized_start=552
-  _globals['_STOPKIND']._serialized_end=706
+  _globals['_STOPKIND']._serialized_end=732
   _globals['_STOPRECEIPT']._serialized_start=83
   _globals['_STOPRECEIPT']._serialized_end=549
 # @@protoc_insertion_point(module_scope)

@@ -18,12 +18,14 @@ class StopKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STOP_KIND_CREDIT_NOTE: _ClassVar[StopKind]
     STOP_KIND_PAUSE: _ClassVar[StopKind]
     STOP_KIND_OPT_OUT: _ClassVar[StopKind]
+    STOP_KIND_SUSPENSION: _ClassVar[StopKind]
 STOP_KIND_UNSPECIFIED: StopKind
 STOP_KIND_PAYMENT: StopKind
 STOP_KIND_DISPUTE: StopKind
 STOP_KIND_CREDIT_NOTE: StopKind
 STOP_KIND_PAUSE: StopKind
 STOP_KIND_OPT_OUT: StopKind
+STOP_KIND_SUSPENSION: StopKind
 
 class StopReceipt(_message.Message):
     __slots__ = ("tenant_id", "account_id", "stop_id", "kind", "cause", "taken_by", "invoice_ids", "accepted_at", "effective_at", "calls_in_flight", "none_started_after")

@@ -68,9 +68,9 @@ class StopTold(msgspec.Struct, frozen=True, array_like=True):
     stop_id: str
     """Of a fact on a topic its event id, of a request its command's."""
     kind: str
-    """`payment`, `dispute`, `credit_note`, `pause` or `opt_out`."""
+    """`payment`, `dispute`, `credit_note`, `pause`, `opt_out` or `suspension`."""
     name: str
-    """Of what stopped, such as the payment's id; empty: a pause has none."""
+    """Of what stopped, such as the payment's id; empty: a pause and a suspension have none."""
     taken_by: str = ""
     """The service that took the request; empty: a fact of an ERP."""
     invoice_ids: tuple[str, ...] = ()
@@ -197,6 +197,8 @@ class Standing(msgspec.Struct, frozen=True):
     """Whether the directory has told of the creditor; until then nothing leaves, for it may be suspended."""
     creditor_name: str = ""
     suspended: str = ""
+    suspension_id: str = ""
+    """Under which the suspension is acknowledged."""
     zone: str = "UTC"
     sender_email: str = ""
     sender_name: str = ""

@@ -132,6 +132,17 @@ async def test_a_creditor_that_is_being_suspended_sends_nothing(notifier: Notifi
     assert [event.reason for event in notifier.said(ReminderSkipped)] == ["creditor_suspended"]
 
 
+async def test_the_suspension_of_a_creditor_has_a_receipt_that_names_the_call_in_flight(notifier: Notifier, inbox: LocalInbox) -> None:
+    call = await under_way(notifier, inbox)
+    suspended = CreditorRegistered(tenant_id="acme", name="Acme", zone="UTC", suspended="contract ended")
+    await notifier.bus.publish([notifier._record(suspended, "left-1")])
+    while (answer := await notifier.client.get("/v1/creditors/acme/stops/left-1")).status_code == 404:
+        await asyncio.sleep(0.05)
+        notifier.clock.set(notifier.clock.now() + timedelta(seconds=1))
+    receipt = answer.json()
+    assert (receipt["kind"], receipt["cause"], receipt["calls_in_flight"]) == ("suspension", "suspension", [call])
+
+
 async def test_nothing_is_claimed_while_the_creditor_is_being_changed(notifier: Notifier, inbox: LocalInbox) -> None:
     await notifier.publish(account(MAIL))
     known = await notifier.runtime.directory.creditor("acme")

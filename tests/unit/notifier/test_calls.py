@@ -5,6 +5,8 @@ from datetime import UTC, timedelta
 import pytest
 from msgspec.structs import replace
 
+from paycue.decision import TimerFired
+from paycue.events.v1 import stop_pb2
 from paycue.receipt import Receipt
 from services.notifier.domain.commands import CallFound, DeliveryReported, OptIn, OptOut, Resend, SetContactPoint
 from services.notifier.domain.rows import ConsentRow
@@ -182,3 +184,30 @@ def test_a_consent_that_is_recorded_does_not_undo_what_the_number_said_before() 
     story = Story(standing=replace(STANDING, refused={PHONE: Said("twilio:SM1", "reply", "SM1: STOP")}))
     answer = story.tell(SetContactPoint("sms", PHONE, "consent", "form 7")).answer
     assert answer["suppressed"] == "opted_out"
+
+
+def test_a_suspension_is_acknowledged_once_by_an_account_that_had_a_message_on_its_way() -> None:
+    story = sent()
+    story.standing = replace(STANDING, suspended="contract ended", suspension_id="told-1")
+    story.tell(TimerFired())
+    assert story.receipts() == []
+    story.ended("accepted")
+    (receipt,) = story.receipts()
+    assert (receipt.stop_id, receipt.kind, receipt.cause) == ("told-1", stop_pb2.STOP_KIND_SUSPENSION, "suspension")
+    assert [*receipt.calls_in_flight] == []
+    story.tell(TimerFired())
+    assert len(story.receipts()) == 1
+
+
+def test_a_suspension_does_not_wait_for_a_call_that_takes_long_but_names_it() -> None:
+    story = sent()
+    story.standing = replace(STANDING, suspended="contract ended", suspension_id="told-1")
+    story.tell(TimerFired())
+    (receipt,) = story.at(5).receipts()
+    assert [*receipt.calls_in_flight] == [send.call_id for send in story.sends()]
+
+
+def test_an_account_with_nothing_on_its_way_says_nothing_of_a_suspension() -> None:
+    story = Story([account(MAIL)], standing=replace(STANDING, suspended="contract ended", suspension_id="told-1"))
+    story.tell(TimerFired())
+    assert story.receipts() == []
