@@ -4,7 +4,7 @@ is told that it was accepted. Never changes a file.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from paycue.local.errors import LocalStackError
@@ -26,6 +26,8 @@ class Box:
         """How many were ever received."""
         self.refused: list[Received] = []
         """The newest that arrived whole and were not taken, oldest first; they have no number."""
+        self._to: dict[str, list[Received]] = {}
+        """The same by whom they are to: whether somebody got a message is asked of a box that may be full."""
         self._watchers: list[Callable[[Received], None]] = []
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         if folder is not None:
@@ -38,8 +40,10 @@ class Box:
             _write(self.folder / f"{message.id}{_SUFFIX[channel]}", raw)
         self.count += 1
         self.received.append(message)
+        self._to.setdefault(message.to, []).append(message)
         if len(self.received) > self._keep * 5 // 4:
             del self.received[: -self._keep]
+            self._to = _by_recipient(self.received)
         self._tell(message)
         return message
 
@@ -77,9 +81,9 @@ class Box:
                 return read_back(number, channel, path.read_bytes(), 0.0)
         return None
 
-    def newest(self, channel: Channel | None = None, before: int | None = None) -> Iterator[Received]:
-        """Newest first, of one channel or of all, below the number `before`."""
-        for message in reversed(self.received):
+    def newest(self, channel: Channel | None = None, before: int | None = None, to: str | None = None) -> Iterator[Received]:
+        """Newest first, of one channel or of all, below the number `before`, to one recipient or to any."""
+        for message in reversed(self.received if to is None else self._to.get(to, [])):
             if (before is None or message.number < before) and channel in (None, message.channel):
                 yield message
 
@@ -98,6 +102,14 @@ class Box:
             raise LocalStackError(f"cannot use {folder} as inbox ({error.strerror}): choose a folder you may write") from None
         self.received = [read_back(number, _CHANNEL[path.suffix], path.read_bytes(), 0.0) for number, path in entries[-self._keep :]]
         self.count = entries[-1][0] if entries else 0
+        self._to = _by_recipient(self.received)
+
+
+def _by_recipient(messages: Iterable[Received]) -> dict[str, list[Received]]:
+    found: dict[str, list[Received]] = {}
+    for message in messages:
+        found.setdefault(message.to, []).append(message)
+    return found
 
 
 def _write(path: Path, raw: bytes) -> None:

@@ -27,8 +27,8 @@ def listing(account: Account, box: Box, request: Request) -> dict[str, object]:
     query = request.query_params
     size, page = min(_MAX_PAGE, max(1, int(query.get("PageSize", _PAGE)))), max(0, int(query.get("Page", 0)))
     before = int(query["PageToken"].removeprefix("PASM")) if query.get("PageToken") else None
-    keeps = _filter(query.get("To"), query.get("From"), query.get("DateSent"), query.get("DateSent>"), query.get("DateSent<"))
-    wanted: Iterator[Received] = filter(keeps, box.newest("sms", before))
+    keeps = _filter(query.get("From"), query.get("DateSent"), query.get("DateSent>"), query.get("DateSent<"))
+    wanted: Iterator[Received] = filter(keeps, box.newest("sms", before, query.get("To") or None))
     if before is None:
         wanted = islice(wanted, page * size, None)
     found = list(islice(wanted, size + 1))
@@ -45,14 +45,14 @@ def _uri(request: Request, filters: list[tuple[str, str]], size: int, page: int,
     return f"{request.url.path}?{urlencode([*filters, ('PageSize', size), ('Page', page), *token])}"
 
 
-def _filter(to: str | None, sender: str | None, on: str | None, since: str | None, until: str | None) -> Callable[[Received], bool]:
+def _filter(sender: str | None, on: str | None, since: str | None, until: str | None) -> Callable[[Received], bool]:
     """`DateSent`, `DateSent>` and `DateSent<` include their own day; a moment instead of a day is taken to the second."""
     first, last = (_moment(since, time.min) if since else None), (_moment(until, time.max) if until else None)
     if on:
         first, last = _moment(on, time.min), _moment(on, time.max)
 
     def keeps(message: Received) -> bool:
-        if (to and message.to != to) or (sender and message.sender != sender):
+        if sender and message.sender != sender:
             return False
         at = message.sms.sent_at
         return (first is None or at >= first) and (last is None or at <= last)
