@@ -34,7 +34,7 @@ from paycue.world import World
 if TYPE_CHECKING:
     from paycue.app import Service
 
-_MOST, _MOST_WHILE_STOPPING = 2000, 100
+_MOST, _MOST_WHILE_STOPPING = 2000, 50
 _HOUSEKEEPING_SECONDS = 3600
 _ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
