@@ -60,6 +60,7 @@ class LaneConsumer:
         self.group, self.topics, self._folder, self._feeds = group, topics, folder, feeds
         self._beats, self._next_look, self._busy_until = dict[TopicPartition, int](), 0.0, 0.0
         self._service = group.partition(".")[0]
+        self._lanes: tuple[frozenset[TopicPartition], frozenset[int]] = (frozenset(), frozenset())
         self._consumer = bus.consumer(group, topics, self._before_revoke, patient=patient)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
         self._ramp, self._stopping = Ramp(most), False
@@ -93,7 +94,10 @@ class LaneConsumer:
 
     def lanes(self) -> frozenset[int]:
         """The lanes that this member owns in every topic."""
-        return lanes_of(self.topics, self.assigned())
+        assigned = self.assigned()
+        if assigned is not self._lanes[0]:
+            self._lanes = assigned, lanes_of(self.topics, assigned)
+        return self._lanes[1]
 
     async def lag(self) -> int:
         """Records that this member's partitions hold and that are not folded: not fetched yet, or in hand."""

@@ -76,6 +76,7 @@ class KafkaConsumer:
         self._prefix, self._servers = prefix, client["bootstrap_servers"]
         self.letting_go: frozenset[TopicPartition] = frozenset()
         """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
+        self._seen: tuple[Any, frozenset[TopicPartition], frozenset[TopicPartition]] = (None, frozenset(), frozenset())
         self._fetches: dict[KafkaPartition, int] = {}
         """When each partition was last fetched, as the client tells it: only that it changes matters."""
         self._made: dict[str, Any] = {**CONSUMER, **client, "group_id": prefix + group, **session(session_seconds)}
@@ -92,7 +93,11 @@ class KafkaConsumer:
         return KafkaPartition(self._prefix + tp[0], tp[1])
 
     def assigned(self) -> frozenset[TopicPartition]:
-        return frozenset(map(self.own, self._client.assignment())) - self.letting_go
+        # Asked with every batch and changed by rebalances alone, each of which makes new sets.
+        theirs = self._client.assignment()
+        if theirs is not self._seen[0] or self.letting_go is not self._seen[1]:
+            self._seen = theirs, self.letting_go, frozenset(map(self.own, theirs)) - self.letting_go
+        return self._seen[2]
 
     async def poll(self, most: int) -> dict[TopicPartition, list[Record]]:
         try:

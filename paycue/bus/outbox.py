@@ -73,6 +73,8 @@ class Relay:
                 await self._beat(since)
             if not sent.count:
                 await self._idle()
+        # What the calls in hand told at their end is not left to the next start.
+        await self.drain(outbox)
 
     async def _beat(self, since: float) -> None:
         """Say on every stop feed of this service that all of before `since` stands before; a moment later it would be a guess."""
@@ -116,6 +118,6 @@ class Relay:
         return Outgoing(row.topic, row.lane, row.key, row.value, headers)
 
     def stop(self) -> None:
-        """Finish the batch in hand and let go of the lock."""
+        """Send what is there, at most one batch, and let go of the lock."""
         self._stopping = True
         self._work.set()

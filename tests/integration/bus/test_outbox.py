@@ -170,3 +170,14 @@ async def test_trouble_backs_off_and_what_waits_is_sent_afterwards(till: Till) -
     relay.stop()
     await running
     assert await till.rows("select count(*) from till.outbox") == [(0,)]
+
+
+async def test_what_was_told_last_is_sent_before_the_relay_ends(till: Till) -> None:
+    relay = Relay("till", till.store, till.bus, till.clock, till.flow)
+    running = asyncio.ensure_future(relay.run())
+    await asyncio.sleep(0.2)  # It found nothing and sleeps.
+    await till.fold(till.record("1"))
+    relay.stop()
+    await running
+    assert len(sent(till)) == 1
+    assert await till.rows("select count(*) from till.outbox") == [(0,)]
