@@ -12,17 +12,16 @@ from paycue.clock import SystemClock
 
 
 class Desk:
-    """A service, as far as its alarm knows it: `seconds` until its next timer, or none."""
+    """A service, as far as its alarm knows it: `seconds` from the question until its next timer, or none."""
 
     def __init__(self, seconds: float | None) -> None:
-        self.clock, self.store = SystemClock(), self
-        self.due = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+        self.clock, self.store, self._seconds = SystemClock(), self, seconds
 
     def lanes(self) -> frozenset[int]:
         return frozenset({0})
 
     async def next_due(self, lanes: frozenset[int]) -> datetime | None:
-        return self.due
+        return None if self._seconds is None else datetime.now(UTC) + timedelta(seconds=self._seconds)
 
 
 async def slept(seconds: float | None, rung_after: float | None = None) -> float:
