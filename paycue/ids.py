@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 TENANT = re.compile(r"[a-z0-9-]{1,32}")
 _VARIANT = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}
+_UNHASHED = blake2b(digest_size=16)
 ACCOUNT = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 
 
@@ -44,8 +45,11 @@ def new_secret() -> str:
 
 def derived_id(at: datetime, *parts: object) -> str:
     """The UUIDv8 of `parts` at the instant `at`: equal parts and instants give equal ids."""
-    # Written digit by digit: several of them are made for each reminder, and a UUID object costs as much again as the hash.
-    rest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    # Written digit by digit: several of them are made for each reminder, and a UUID object costs as much again as the hash. So does
+    # making a hash anew, and asking a text for itself.
+    hashed = _UNHASHED.copy()
+    hashed.update("\x1f".join([part if type(part) is str else str(part) for part in parts]).encode())
+    rest = hashed.hexdigest()
     return f"{_millis(at)}-8{rest[13:16]}-{_VARIANT[rest[16]]}{rest[17:20]}-{rest[20:]}"
 
 

@@ -4,7 +4,6 @@
 """
 
 from datetime import date, datetime
-from functools import cached_property
 
 import msgspec
 
@@ -30,22 +29,19 @@ NO_STANDING = Standing()
 """Of a creditor nobody has told of yet."""
 
 
-class Moment(msgspec.Struct, frozen=True, dict=True):
-    """Whose account, in which zone, at which instant (UTC)."""
+class Moment(msgspec.Struct, frozen=True):
+    """Whose account, in which zone, at which instant (UTC) of the debtor's local date `today`."""
 
     now: datetime
     tenant: str
     account_id: str
     zone: str
     standing: Standing
-
-    @cached_property
-    def today(self) -> date:
-        """The debtor's local date."""
-        return local_date(self.now, self.zone)
+    today: date
 
 
 def moment_of(now: datetime, tenant: str, account_id: str, zone: str, standing: Standing | None) -> Moment:
     """The moment of an account whose facts name `zone`; empty: the creditor's counts."""
     known = standing or NO_STANDING
-    return Moment(now, tenant, account_id, zone or known.zone, known)
+    where = zone or known.zone
+    return Moment(now, tenant, account_id, where, known, local_date(now, where))

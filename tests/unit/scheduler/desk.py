@@ -13,7 +13,7 @@ from services.scheduler.domain.account import Account
 from services.scheduler.domain.policy import Policy
 from services.scheduler.domain.policy_form import read_policy
 from services.scheduler.domain.rows import Decided
-from services.scheduler.domain.standing import Moment, Standing
+from services.scheduler.domain.standing import Moment, Standing, moment_of
 from services.scheduler.handlers import HANDLERS
 
 WHO = {"tenant_id": "acme", "account_id": "A1"}
@@ -101,7 +101,7 @@ class Desk:
 
     @property
     def moment(self) -> Moment:
-        return Moment(self.now, "acme", "A1", self.state.zone or self.standing.zone, self.standing)
+        return moment_of(self.now, "acme", "A1", self.state.zone, self.standing)
 
     @property
     def due(self) -> list[Any]:
