@@ -7,6 +7,7 @@ takes it, or a part of it, for an invoice's number. It is a key to a page: it mu
 import base64
 import hmac
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -51,9 +52,13 @@ def open_link(secret: bytes, purpose: str, token: str, now: datetime) -> tuple[s
 
 
 def _mac(secret: bytes, purpose: str, content: bytes) -> bytes:
+    return hmac.digest(_key(secret, purpose), content, "sha256")[:_MAC]
+
+
+@lru_cache(maxsize=64)
+def _key(secret: bytes, purpose: str) -> bytes:
     """Each purpose has a key of its own, so that a token of one never opens another."""
-    key = hmac.digest(secret, b"paycue link\0" + purpose.encode(), "sha256")
-    return hmac.digest(key, content, "sha256")[:_MAC]
+    return hmac.digest(secret, b"paycue link\0" + purpose.encode(), "sha256")
 
 
 def _text(raw: bytes) -> str:

@@ -7,6 +7,7 @@ could end a header or begin an encoded word may pass; `self_test` and the tests 
 import re
 from base64 import b64encode, encodebytes
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -58,8 +59,9 @@ def mail_bytes(mail: Mail) -> bytes:
     return b"%b\r\n--%b\r\n%b\r\n--%b\r\n%b\r\n--%b--\r\n" % (headers, mark, parts[0], mark, parts[1], mark)
 
 
+@lru_cache(maxsize=4096)
 def date_header(at: datetime, zone: str) -> str:
-    """RFC 5322's date of an instant, in the zone's own hours. Raises ValueError on an instant without a zone."""
+    """RFC 5322's date of an instant, in the zone's own hours; a batch of mails shares it. Raises ValueError when it has no zone."""
     if at.utcoffset() is None:
         raise ValueError(f"sent_at is {at!r}; expected an instant with its zone")
     try:
