@@ -34,7 +34,7 @@ from paycue.world import World
 if TYPE_CHECKING:
     from paycue.app import Service
 
-_MOST, _MOST_WHILE_STOPPING = 2000, 50
+_MOST, _MOST_STOPS, _MOST_WHILE_STOPPING = 2000, 250, 50
 _HOUSEKEEPING_SECONDS = 3600
 _ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
@@ -80,12 +80,12 @@ class Runtime:
             made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1))
         for group, events in service.consumers.items():
             feeds, heard = (self.feeds if group == service.stops else None), topics_of(events)
-            patient = feeds is None
-            made.append(LaneConsumer(group, heard, bus, self.folder, lanes_at_once=at_once, most=self.most, feeds=feeds, patient=patient))
+            most, patient = (self.most, True) if feeds is None else (lambda: _MOST_STOPS, False)
+            made.append(LaneConsumer(group, heard, bus, self.folder, lanes_at_once=at_once, most=most, feeds=feeds, patient=patient))
         return made
 
     def most(self) -> int:
-        """How much a batch may hold now: little while stops come, which wait for the loop and for the accounts that a batch holds."""
+        """How much a batch may hold now, unless it is of stops: little while they come, for they wait for the loop and for its accounts."""
         stopping = any(consumer.group == self.service.stops and consumer.busy for consumer in self.consumers)
         return _MOST_WHILE_STOPPING if stopping else _MOST
 
