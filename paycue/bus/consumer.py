@@ -8,7 +8,8 @@ lane's trouble stop another's.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import structlog
@@ -60,7 +61,6 @@ class LaneConsumer:
         self.group, self.topics, self._folder, self._feeds = group, topics, folder, feeds
         self._beats, self._next_look, self._busy_until = dict[TopicPartition, int](), 0.0, 0.0
         self._service = group.partition(".")[0]
-        self._lanes: tuple[frozenset[TopicPartition], frozenset[int]] = (frozenset(), frozenset())
         self._consumer = bus.consumer(group, topics, self._before_revoke, patient=patient)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
         self._ramp, self._stopping = Ramp(most), False
@@ -94,10 +94,7 @@ class LaneConsumer:
 
     def lanes(self) -> frozenset[int]:
         """The lanes that this member owns in every topic."""
-        assigned = self.assigned()
-        if assigned is not self._lanes[0]:
-            self._lanes = assigned, lanes_of(self.topics, assigned)
-        return self._lanes[1]
+        return lanes_of(self.topics, self.assigned())
 
     async def lag(self) -> int:
         """Records that this member's partitions hold and that are not folded: not fetched yet, or in hand."""
@@ -229,7 +226,8 @@ class LaneConsumer:
         asyncio.get_running_loop().call_later(wait, self._consumer.resume, lane.keys())
 
 
-def lanes_of(topics: Sequence[str], owned: Collection[TopicPartition]) -> frozenset[int]:
+@lru_cache(maxsize=64)
+def lanes_of(topics: tuple[str, ...], owned: frozenset[TopicPartition]) -> frozenset[int]:
     """The partitions that are owned in every topic: a lane of which one feed is another's is nobody's."""
     numbers = [{number for name, number in owned if name == topic} for topic in topics]
     return frozenset(set.intersection(*numbers))

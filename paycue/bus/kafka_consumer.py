@@ -5,6 +5,7 @@ It never decodes: a deserializer that raises inside the client loses other parti
 
 import asyncio
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -76,7 +77,6 @@ class KafkaConsumer:
         self._prefix, self._servers = prefix, client["bootstrap_servers"]
         self.letting_go: frozenset[TopicPartition] = frozenset()
         """Revoked, and nothing new assigned yet: what was polled of these is not to be folded any more."""
-        self._seen: tuple[Any, frozenset[TopicPartition], frozenset[TopicPartition]] = (None, frozenset(), frozenset())
         self._fetches: dict[KafkaPartition, int] = {}
         """When each partition was last fetched, as the client tells it: only that it changes matters."""
         self._made: dict[str, Any] = {**CONSUMER, **client, "group_id": prefix + group, **session(session_seconds)}
@@ -87,17 +87,13 @@ class KafkaConsumer:
         await start_within(self._client, self._servers)
 
     def own(self, tp: Any) -> TopicPartition:
-        return tp.topic.removeprefix(self._prefix), tp.partition
+        return _own(self._prefix, tp)
 
     def _theirs(self, tp: TopicPartition) -> KafkaPartition:
         return KafkaPartition(self._prefix + tp[0], tp[1])
 
     def assigned(self) -> frozenset[TopicPartition]:
-        # Asked with every batch and changed by rebalances alone, each of which makes new sets.
-        theirs = self._client.assignment()
-        if theirs is not self._seen[0] or self.letting_go is not self._seen[1]:
-            self._seen = theirs, self.letting_go, frozenset(map(self.own, theirs)) - self.letting_go
-        return self._seen[2]
+        return _owned(self._prefix, frozenset(self._client.assignment()), self.letting_go)
 
     async def poll(self, most: int) -> dict[TopicPartition, list[Record]]:
         try:
@@ -176,6 +172,16 @@ class KafkaConsumer:
 
     async def stop(self) -> None:
         await stop_within(self._client)
+
+
+def _own(prefix: str, tp: Any) -> TopicPartition:
+    return tp.topic.removeprefix(prefix), tp.partition
+
+
+@lru_cache(maxsize=64)
+def _owned(prefix: str, theirs: frozenset[Any], letting_go: frozenset[TopicPartition]) -> frozenset[TopicPartition]:
+    """Asked for with every batch, and changed by rebalances alone."""
+    return frozenset([_own(prefix, tp) for tp in theirs]) - letting_go
 
 
 def _record(topic: str, partition: int, r: Any) -> Record:

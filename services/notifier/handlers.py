@@ -131,7 +131,7 @@ def reminder_due(gate: Gate, event: reminder_pb2.ReminderDue, ctx: Context) -> G
 def timer_fired(gate: Gate, event: TimerFired, ctx: Context) -> Gated:
     # A copy, so that it is saved even if nothing changes: the timer in the account's row has to move on.
     draft = Draft(replace(gate), ctx)
-    if draft.standing.suspended and gate.messages:
+    if draft.standing.suspension_id and gate.messages:
         # All accounts of a creditor are woken when it is suspended; from the directory's word on none of them claimed anything.
         draft.close(StopTold(draft.standing.suspension_id, "suspension", "", fence.OWN))
     sending.attend(draft)

@@ -1,7 +1,7 @@
 """When a process ends: when it is asked to, when a loop of it failed, and when records wait although nothing moves any more."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -30,11 +30,10 @@ class Worker:
 
 async def ended(worker: Worker, after: float = 0.2) -> str:
     """Why it ended, or `asked` when it was still there after so many seconds and was asked to end."""
-    stop, runtime = asyncio.Event(), [worker]
+    stop, runtimes = asyncio.Event(), [worker]
     asyncio.get_running_loop().call_later(after, stop.set)
-    runtimes: Any = runtime
     try:
-        await until_over(runtimes, stop)
+        await until_over(cast(Any, runtimes), stop)
     except RuntimeError as error:
         return str(error)
     return "asked"
