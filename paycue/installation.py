@@ -15,8 +15,7 @@ import msgspec
 from paycue.app import Service, discover, migrate_all
 from paycue.bus.bus import Bus
 from paycue.bus.flow import Flow
-from paycue.bus.kafka import PATIENCE_MS, KafkaBus
-from paycue.bus.kafka_consumer import QUICK_MS
+from paycue.bus.kafka import KafkaBus
 from paycue.bus.memory import MemoryBus
 from paycue.clock import Clock
 from paycue.db.engine import execute_alone, of_database
@@ -89,9 +88,7 @@ async def _bus(wanted: Wanted, local: LocalStack, flow: Flow, stack: AsyncExitSt
         return MemoryBus(flow, wanted.partitions)
     ours = not os.environ.get("PAYCUE_KAFKA")
     prefix = "" if ours or not wanted.disposable else f"{_throwaway()}."
-    # A replay waits for each record it has caused.
-    patience = QUICK_MS if wanted.disposable else PATIENCE_MS
-    bus = KafkaBus(local.kafka, flow, prefix=prefix, partitions=wanted.partitions, replication=1 if ours else -1, patience_ms=patience)
+    bus = KafkaBus(local.kafka, flow, prefix=prefix, partitions=wanted.partitions, replication=1 if ours else -1)
     if prefix:
         stack.push_async_callback(bus.delete_topics)
     return bus

@@ -75,13 +75,13 @@ class Runtime:
         """Each has connections of its own, so that stops never queue behind a storm; two are left for the rest."""
         service, bus = self.service, self.bus
         at_once = max(1, (service.pool_size - 2) // (len(service.consumers) + 1))
-        made = [LaneConsumer(f"{service.name}.directory", (DIRECTORY,), bus, self.directory, lanes_at_once=at_once, patient=True)]
+        made = [LaneConsumer(f"{service.name}.directory", (DIRECTORY,), bus, self.directory, lanes_at_once=at_once)]
         if service.takes_stops:
             made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1))
         for group, events in service.consumers.items():
             feeds, heard = (self.feeds if group == service.stops else None), topics_of(events)
-            most, patient = (self.most, True) if feeds is None else (lambda: _MOST_STOPS, False)
-            made.append(LaneConsumer(group, heard, bus, self.folder, lanes_at_once=at_once, most=most, feeds=feeds, patient=patient))
+            most = self.most if feeds is None else lambda: _MOST_STOPS
+            made.append(LaneConsumer(group, heard, bus, self.folder, lanes_at_once=at_once, most=most, feeds=feeds))
         return made
 
     def most(self) -> int:

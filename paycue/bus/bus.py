@@ -65,7 +65,7 @@ class Bus(Protocol):
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Returns when every record is acknowledged by all in-sync replicas. Raises BusError when unknown."""
 
-    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence, *, patient: bool = False) -> Consumer:
-        """A member of a group. `patient`: nobody waits for what it reads, so it may ask less often whether there is more."""
+    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> Consumer:
+        """A member of a group."""
 
     async def stop(self) -> None: ...

@@ -26,7 +26,6 @@ from paycue.settings import KernelSettings
 
 _PUBLISH_SECONDS = 15
 _ANSWER_SECONDS = 10
-PATIENCE_MS = 500
 
 PRODUCER: dict[str, Any] = {
     "acks": "all",
@@ -56,8 +55,7 @@ class KafkaBus:
     """A cluster at `servers` (host:port, comma-separated).
 
     `prefix` stands before every topic and group, so that a replay on a shared cluster keeps to itself; `partitions` and
-    `replication` are for topics this bus creates; a member that died holds its partitions for `session_seconds`. What follows on a
-    partition that was just read may wait `patience_ms` for a patient member: each idle fetch costs the broker a millisecond and more.
+    `replication` are for topics this bus creates; a member that died holds its partitions for `session_seconds`.
     """
 
     def __init__(
@@ -70,13 +68,11 @@ class KafkaBus:
         replication: int = -1,
         security: Mapping[str, Any] | None = None,
         session_seconds: float = SESSION_SECONDS,
-        patience_ms: int = PATIENCE_MS,
     ) -> None:
         self.servers, self.flow, self.prefix = servers, flow, prefix
         # One name for a whole process: the range assignor sorts members by it, so every group gives a process the same lanes.
         self.client = {"bootstrap_servers": servers, "client_id": f"paycue-{new_id()}", **(security or {})}
         self._partitions, self._replication, self._session_seconds = partitions, replication, session_seconds
-        self._patience_ms = patience_ms
         self._producer: AIOKafkaProducer | None = None
         self._building = asyncio.Lock()
         self._counts: dict[str, int] = {}
@@ -192,10 +188,9 @@ class KafkaBus:
             self._producer = None
             await stop_within(producer)
 
-    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence, *, patient: bool = False) -> Consumer:
+    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> Consumer:
         self.flow.subscribe(group, topics)
-        client = self.client | {"fetch_max_wait_ms": self._patience_ms} if patient else self.client
-        return KafkaConsumer(client, self.prefix, group, topics, before_revoke, self._session_seconds)
+        return KafkaConsumer(self.client, self.prefix, group, topics, before_revoke, self._session_seconds)
 
     async def stop(self) -> None:
         if self._producer is not None:

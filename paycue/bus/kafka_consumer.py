@@ -18,11 +18,11 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from paycue.bus.bus import BusError, Fence
 from paycue.bus.envelope import Record
 from paycue.bus.feeds import Progress
+from paycue.bus.fetching import with_sessions
 from paycue.bus.flow import TopicPartition
 from paycue.bus.kafka_client import start_within, stop_within
 
 SESSION_SECONDS = 10.0
-QUICK_MS = 100
 log = structlog.get_logger(__name__)
 _ANSWER_SECONDS = 5
 _VALUE = itemgetter(1)
@@ -34,8 +34,6 @@ CONSUMER: dict[str, Any] = {
     "partition_assignment_strategy": (RangePartitionAssignor,),
     "rebalance_timeout_ms": 60_000,
     "max_poll_interval_ms": 300_000,
-    # A first fetch that waits hides in every latency figure; an idle partition costs a request every 100 ms.
-    "fetch_max_wait_ms": QUICK_MS,
     "max_partition_fetch_bytes": 4_194_304,
 }
 
@@ -80,7 +78,7 @@ class KafkaConsumer:
         self._fetches: dict[KafkaPartition, int] = {}
         """When each partition was last fetched, as the client tells it: only that it changes matters."""
         self._made: dict[str, Any] = {**CONSUMER, **client, "group_id": prefix + group, **session(session_seconds)}
-        self._client = AIOKafkaConsumer(**self._made)
+        self._client = with_sessions(AIOKafkaConsumer(**self._made))
 
     async def start(self) -> None:
         self._client.subscribe([self._prefix + topic for topic in self.topics], listener=_Revocation(self))
@@ -108,7 +106,7 @@ class KafkaConsumer:
         while True:
             log.warning("consumer is built anew", consumer=self.group, error=repr(error))
             await stop_within(self._client)
-            self.letting_go, self._client = frozenset(), AIOKafkaConsumer(**self._made)
+            self.letting_go, self._client = frozenset(), with_sessions(AIOKafkaConsumer(**self._made))
             self._fetches.clear()
             try:
                 return await self.start()

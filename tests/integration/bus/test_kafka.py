@@ -45,12 +45,31 @@ async def test_an_installation_says_how_long_a_member_that_died_holds_its_partit
     await member.stop()
 
 
-async def test_a_member_that_nobody_waits_for_asks_less_often(kafka_ground: Ground) -> None:
-    bus = KafkaBus(str(kafka_ground.servers), Flow())
-    members = [bus.consumer("g", (TOPIC,), no_fence), bus.consumer("g", (TOPIC,), no_fence, patient=True)]
-    assert [member._client._fetch_max_wait_ms for member in members if isinstance(member, KafkaConsumer)] == [100, 500]
-    for member in members:
-        await member.stop()
+async def test_what_is_fetched_is_a_session_that_outlives_its_loss(kafka_ground: Ground) -> None:
+    bus = await kafka_ground.bus()
+    member = await kafka_ground.member(bus)
+    assert isinstance(member, KafkaConsumer)
+    for number in range(6):
+        await bus.publish(records(1, first=number))
+        assert [record.offset for record in await read(member, 1)] == [number]
+        (session,) = member._client._client.send.__self__.of.values()
+        if number == 3:
+            assert session.epoch > 3
+            session.id += 1  # As a broker that has begun anew sees it.
+    assert session.epoch < 4
+
+
+async def test_partitions_without_news_are_known_to_have_none(kafka_ground: Ground) -> None:
+    bus = await kafka_ground.bus()
+    member = await kafka_ground.member(bus)
+    await bus.publish(records(1))
+    await read(member, 1)
+    told = await member.progress()
+    async with asyncio.timeout(5):
+        while any(told[tp].end is None for tp in member.assigned()):
+            await member.poll(1)
+            told |= {tp: seen for tp, seen in (await member.progress()).items() if seen.end is not None}
+    assert sum(seen.end or 0 for seen in told.values()) == 1
 
 
 async def test_a_position_that_no_broker_tells_is_no_end_of_the_consumer(kafka_ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
