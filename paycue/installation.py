@@ -17,6 +17,7 @@ from paycue.bus.bus import Bus
 from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
 from paycue.bus.memory import MemoryBus
+from paycue.bus.outbox import PACE_SECONDS
 from paycue.clock import Clock
 from paycue.db.engine import execute_alone, of_database
 from paycue.ids import new_id
@@ -80,7 +81,9 @@ async def installed(wanted: Wanted, say: Say) -> AsyncIterator[Installation]:
         kafka = local.kafka if wanted.bus == "kafka" else "memory:1"
         values = provider_values(inbox) | {"database_url": url, "kafka": kafka} | dict(wanted.values)
         settings = tuple((service, service.settings(**values)) for service in services)
-        yield Installation(settings, World(bus, wanted.clock, flow), local, inbox, url, kafka)
+        # A replay waits for each of its events; nothing would come meanwhile to be gathered.
+        world = World(bus, wanted.clock, flow, pace=0 if wanted.disposable else PACE_SECONDS)
+        yield Installation(settings, world, local, inbox, url, kafka)
 
 
 async def _bus(wanted: Wanted, local: LocalStack, flow: Flow, stack: AsyncExitStack) -> Bus:

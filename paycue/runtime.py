@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from paycue.app import Service
 
 _MOST, _MOST_STOPS, _MOST_WHILE_STOPPING = 2000, 250, 50
+_LINGER_MS = 50
+"""Every service reads all receipts and hardly one is its own: whoever waits for it waits this long beside a storm of others."""
 _HOUSEKEEPING_SECONDS = 3600
 _ANSWERS_KEPT = timedelta(days=30)
 log = structlog.get_logger(__name__)
@@ -49,7 +51,7 @@ class Runtime:
         self.store = world.keep(service, settings)
         references = service.references(settings) if service.references else no_references
         self.folder = Folder(service.name, self.store, service.handlers, world.bus, world.clock, world.flow, references)
-        self.relay = Relay(service.name, self.store, world.bus, world.clock, world.flow, self.most)
+        self.relay = Relay(service.name, self.store, world.bus, world.clock, world.flow, self.most, pace=world.pace)
         self.directory = Directory(self.store, world.clock, self._creditor_changed)
         self.receipts = Receipts(service.name, self.store, world.clock)
         self.feeds = Feeds(topics_of(service.consumers[service.stops]), world.fresh_seconds) if service.stops else None
@@ -77,7 +79,7 @@ class Runtime:
         at_once = max(1, (service.pool_size - 2) // (len(service.consumers) + 1))
         made = [LaneConsumer(f"{service.name}.directory", (DIRECTORY,), bus, self.directory, lanes_at_once=at_once)]
         if service.takes_stops:
-            made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1))
+            made.append(LaneConsumer(f"{service.name}.receipts", (RECEIPTS,), bus, self.receipts, lanes_at_once=1, linger_ms=_LINGER_MS))
         for group, events in service.consumers.items():
             feeds, heard = (self.feeds if group == service.stops else None), topics_of(events)
             most = self.most if feeds is None else lambda: _MOST_STOPS
@@ -197,7 +199,7 @@ class Runtime:
 
     def _on_commit(self, batch: Batch) -> None:
         if batch.events:
-            self.relay.nudge()
+            self.relay.nudge(batch.events)
         if batch.calls and self.outbound is not None:
             self.outbound.submit(batch.calls, batch.began)
         due = [state.next_action_at for state in batch.changed.values() if state.next_action_at is not None]

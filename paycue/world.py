@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from paycue.bus.bus import Bus
 from paycue.bus.feeds import FRESH_SECONDS
 from paycue.bus.flow import Flow
+from paycue.bus.outbox import PACE_SECONDS
 from paycue.bus.postgres import PostgresStore
 from paycue.bus.store import Store
 from paycue.clock import Clock
@@ -51,6 +52,7 @@ class World:
         keep: Callable[["Service", Any], Store] = on_postgres,
         *,
         fresh_seconds: float = FRESH_SECONDS,
+        pace: float = PACE_SECONDS,
     ) -> None:
-        """`fresh_seconds`: how old a stop feed may be before nothing is claimed any more."""
-        self.bus, self.clock, self.flow, self.keep, self.fresh_seconds = bus, clock, flow, keep, fresh_seconds
+        """`fresh_seconds`: how old a stop feed may be before nothing is claimed any more. `pace`: seconds in which relays gather events."""
+        self.bus, self.clock, self.flow, self.keep, self.fresh_seconds, self.pace = bus, clock, flow, keep, fresh_seconds, pace

@@ -65,7 +65,7 @@ class Bus(Protocol):
     async def publish(self, records: Sequence[Outgoing]) -> None:
         """Returns when every record is acknowledged by all in-sync replicas. Raises BusError when unknown."""
 
-    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> Consumer:
-        """A member of a group."""
+    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence, *, linger_ms: int = 0) -> Consumer:
+        """A member of a group. While records come, they may be gathered for `linger_ms`; the first after a rest comes at once."""
 
     async def stop(self) -> None: ...

@@ -43,7 +43,7 @@ class LaneConsumer:
     """One consumer group member of one service: `group` reads `topics` and folds them with `folder`, some lanes at a time.
 
     A poll brings `most()` records at most, after a rest fewer at first; `feeds` is told ten times a second how far all is folded. Beats
-    are counted there and folded nowhere.
+    are counted there and folded nowhere. `linger_ms`: for how long records may be gathered while they come.
     """
 
     def __init__(
@@ -56,11 +56,12 @@ class LaneConsumer:
         lanes_at_once: int = 4,
         most: Callable[[], int] = lambda: 2000,
         feeds: Feeds | None = None,
+        linger_ms: int = 0,
     ) -> None:
         self.group, self.topics, self._folder, self._feeds = group, topics, folder, feeds
         self._beats, self._next_look, self._busy_until = dict[TopicPartition, int](), 0.0, 0.0
         self._service = group.partition(".")[0]
-        self._consumer = bus.consumer(group, topics, self._before_revoke)
+        self._consumer = bus.consumer(group, topics, self._before_revoke, linger_ms=linger_ms)
         self._folding, self._slots = asyncio.Lock(), asyncio.Semaphore(lanes_at_once)
         self._ramp, self._stopping = Ramp(most), False
         self._polling: asyncio.Future[Polled] | None = None

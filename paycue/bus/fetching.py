@@ -18,7 +18,7 @@ from paycue.bus.flow import TopicPartition
 QUICK_MS, PATIENT_MS = 100, 500
 _SESSIONS_SINCE, _REPLICAS_SINCE = 7, 11
 _LAST_EPOCH = 2**31 - 1
-_WHOLE_SECONDS = 0.05
+_WHOLE_SECONDS, _ENOUGH = 0.05, 1_048_576
 _LOST = (FetchSessionIdNotFound.errno, InvalidFetchSessionEpoch.errno)
 
 Told = tuple[int, int, int]
@@ -27,32 +27,40 @@ Wanted = dict[TopicPartition, tuple[int, int]]
 """By partition: the offset from which it is read, and how many bytes at most."""
 
 
-def with_sessions(consumer: AIOKafkaConsumer) -> AIOKafkaConsumer:
+def with_sessions(consumer: AIOKafkaConsumer, linger_ms: int) -> AIOKafkaConsumer:
     """A consumer, not started yet, whose fetches go by sessions."""
     client = consumer._client
-    client.send = Sessions(client.send, consumer.assignment).send
+    client.send = Sessions(client.send, consumer.assignment, linger_ms).send
     return consumer
 
 
 class Sessions:
-    """Sends what a client sends; what it fetches of a broker is a session with that broker. `assigned`: the member's partitions."""
+    """Sends what a client sends; what it fetches of a broker is a session with that broker. `assigned`: the member's partitions.
 
-    def __init__(self, send: Callable[..., Awaitable[Any]], assigned: Callable[[], Collection[TopicPartition]]) -> None:
-        self._send, self._assigned = send, assigned
+    While records come, brokers gather them for `linger_ms`; the first after a rest comes at once.
+    """
+
+    def __init__(self, send: Callable[..., Awaitable[Any]], assigned: Callable[[], Collection[TopicPartition]], linger_ms: int = 0) -> None:
+        self._send, self._assigned, self._linger_ms = send, assigned, linger_ms
         self.of: defaultdict[int, Session] = defaultdict(Session)
 
     async def send(self, node: int, request: Any, **how: Any) -> Any:
         """The answer to a request, to a fetch as if it had named everything. Raises what the client raises."""
         if not isinstance(request, FetchRequest):
             return await self._send(node, request, **how)
-        session = self.of[node]
-        wanted = _partitions(request)
-        wait = PATIENT_MS if session.whole(wanted, self._assigned()) else QUICK_MS
-        answer = await self._fetch(node, session, Asked(request, wanted, session, wait), how)
+        session, wanted = self.of[node], _partitions(request)
+        patience = self._patience(session, wanted)
+        answer = await self._fetch(node, session, Asked(request, wanted, session, *patience), how)
         if answer.API_VERSION >= _SESSIONS_SINCE and answer.error_code in _LOST:
             # The broker has begun anew, or needed the room for somebody else.
-            answer = await self._fetch(node, session, Asked(request, wanted, session, wait), how)
+            answer = await self._fetch(node, session, Asked(request, wanted, session, *patience), how)
         return answer
+
+    def _patience(self, session: "Session", wanted: "Wanted") -> tuple[int, int]:
+        """For how many milliseconds a broker may wait, and for how many bytes."""
+        if self._linger_ms and session.news:
+            return self._linger_ms, _ENOUGH
+        return PATIENT_MS if session.whole(wanted, self._assigned()) else QUICK_MS, 1
 
     async def _fetch(self, node: int, session: "Session", asked: "Asked", how: dict[str, Any]) -> Any:
         try:
@@ -70,6 +78,8 @@ class Session:
     def __init__(self) -> None:
         self.id, self.epoch = 0, 0
         self.wanted: Wanted = {}
+        self.news = False
+        """Whether the last answer held records."""
         self._told: dict[TopicPartition, Told] = {}
         self._whole_at = 0.0
 
@@ -100,10 +110,11 @@ class Session:
 
     def _note(self, answer: Any) -> set[TopicPartition]:
         """Keep what an answer tells; of which partitions it does."""
-        heard = set()
+        heard, self.news = set(), False
         for topic, partitions in answer.topics:
-            for number, error, high, stable, start, *_ in partitions:
+            for number, error, high, stable, start, *_, records in partitions:
                 heard.add((topic, number))
+                self.news = self.news or bool(records)
                 self._told[topic, number] = high, stable, start
                 if error:  # It comes again with every answer, until it is over.
                     del self._told[topic, number]
@@ -113,8 +124,8 @@ class Session:
 class Asked(FetchRequest):  # type: ignore[misc]
     """A fetch that names what its session's broker does not know. To whoever asked, it is a fetch of everything."""
 
-    def __init__(self, whole: FetchRequest, wanted: Wanted, session: Session, wait_ms: int) -> None:
-        super().__init__(wait_ms, whole._min_bytes, whole._max_bytes, whole._isolation_level, whole.topics, whole._rack_id)
+    def __init__(self, whole: FetchRequest, wanted: Wanted, session: Session, wait_ms: int, least: int) -> None:
+        super().__init__(wait_ms, least, whole._max_bytes, whole._isolation_level, whole.topics, whole._rack_id)
         self.wanted = wanted
         self._known = session.id, session.epoch
         self._changed, self._forgotten = session.changed(wanted), session.forgotten(wanted)

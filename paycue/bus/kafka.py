@@ -188,9 +188,9 @@ class KafkaBus:
             self._producer = None
             await stop_within(producer)
 
-    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> Consumer:
+    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence, *, linger_ms: int = 0) -> Consumer:
         self.flow.subscribe(group, topics)
-        return KafkaConsumer(self.client, self.prefix, group, topics, before_revoke, self._session_seconds)
+        return KafkaConsumer(self.client, self.prefix, group, topics, before_revoke, self._session_seconds, linger_ms)
 
     async def stop(self) -> None:
         if self._producer is not None:

@@ -70,6 +70,7 @@ class KafkaConsumer:
         topics: tuple[str, ...],
         before_revoke: Fence,
         session_seconds: float = SESSION_SECONDS,
+        linger_ms: int = 0,
     ) -> None:
         self.group, self.topics, self.before_revoke = group, topics, before_revoke
         self._prefix, self._servers = prefix, client["bootstrap_servers"]
@@ -78,7 +79,8 @@ class KafkaConsumer:
         self._fetches: dict[KafkaPartition, int] = {}
         """When each partition was last fetched, as the client tells it: only that it changes matters."""
         self._made: dict[str, Any] = {**CONSUMER, **client, "group_id": prefix + group, **session(session_seconds)}
-        self._client = with_sessions(AIOKafkaConsumer(**self._made))
+        self._linger_ms = linger_ms
+        self._client = with_sessions(AIOKafkaConsumer(**self._made), linger_ms)
 
     async def start(self) -> None:
         self._client.subscribe([self._prefix + topic for topic in self.topics], listener=_Revocation(self))
@@ -106,7 +108,7 @@ class KafkaConsumer:
         while True:
             log.warning("consumer is built anew", consumer=self.group, error=repr(error))
             await stop_within(self._client)
-            self.letting_go, self._client = frozenset(), with_sessions(AIOKafkaConsumer(**self._made))
+            self.letting_go, self._client = frozenset(), with_sessions(AIOKafkaConsumer(**self._made), self._linger_ms)
             self._fetches.clear()
             try:
                 return await self.start()

@@ -54,7 +54,7 @@ class MemoryBus:
         self.arrived.set()
         await asyncio.sleep(0)
 
-    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> Consumer:
+    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence, *, linger_ms: int = 0) -> Consumer:
         self.flow.subscribe(group, topics)
         return MemoryConsumer(self, group, topics, before_revoke)
 

@@ -6,7 +6,8 @@ is never reordered; what was sent but not deleted is sent again under the same i
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -24,30 +25,47 @@ from paycue.observability import metrics
 
 _MOST = 2000
 _IDLE_SECONDS = 1.0
+PACE_SECONDS = 0.02
 log = structlog.get_logger(__name__)
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """How many events a batch sent, and whether it was full of those of stop feeds: others of these may be left then."""
+    """How many events a batch sent, whether it was full, and whether of those of stop feeds: others of these may be left then."""
 
     count: int
     full: bool = False
+    full_of_stops: bool = False
 
 
 class Relay:
-    """Drains one service's outbox into the bus for as long as it holds the service's relay lock, `most()` events at once or a few more."""
+    """Drains one service's outbox into the bus for as long as it holds the service's relay lock, `most()` events at once or a few more.
 
-    def __init__(self, service: str, store: Store, bus: Bus, clock: Clock, flow: Flow, most: Callable[[], int] = lambda: _MOST) -> None:
+    What no stop waits for is gathered: `pace` seconds pass from one such batch to the next, unless there is enough to fill it.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        flow: Flow,
+        most: Callable[[], int] = lambda: _MOST,
+        *,
+        pace: float = PACE_SECONDS,
+    ) -> None:
         self.service, self.flow, self._clock = service, flow, clock
         self._beats = [name for name, topic in topics().items() if topic.owner == service and topic.beats]
         self._beaten = 0.0
-        self._store, self._bus, self._most = store, bus, most
-        self._work, self._stopping = asyncio.Event(), False
+        self._store, self._bus, self._most, self._pace = store, bus, most, pace
+        self._work, self._hurry, self._stopping = asyncio.Event(), asyncio.Event(), False
         self.label = f"outbox rows of {service}"
 
-    def nudge(self) -> None:
-        """There is something to send."""
+    def nudge(self, sent: Iterable[Pending]) -> None:
+        """There is something to send: at once, if it goes to a stop feed."""
         self._work.set()
+        if any(topics()[name].beats for name in {event.topic for event in sent}):
+            self._hurry.set()
 
     async def run(self) -> None:
         """Until `stop`: take the lock, drain, wait for a nudge. Trouble backs off; nothing is lost, for nothing is deleted unsent."""
@@ -67,12 +85,15 @@ class Relay:
             return
         while not self._stopping:
             self._work.clear()
+            self._hurry.clear()
             since, sent = self._now(), await self.drain(outbox)
             # Stop feeds come first: a batch that was not full of them, or had others in it, has left none of them behind.
-            if not sent.full:
+            if not sent.full_of_stops:
                 await self._beat(since)
             if not sent.count:
-                await self._idle()
+                await self._until(self._work, _IDLE_SECONDS)
+            elif self._pace and not sent.full:
+                await self._until(self._hurry, since + self._pace - self._now())
         # What the calls in hand told at their end is not left to the next start.
         await self.drain(outbox)
 
@@ -91,12 +112,11 @@ class Relay:
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
-    async def _idle(self) -> None:
-        try:
-            async with asyncio.timeout(_IDLE_SECONDS):
-                await self._work.wait()
-        except TimeoutError:
-            return
+    @staticmethod
+    async def _until(event: asyncio.Event, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
     async def drain(self, outbox: Outbox) -> Sent:
         """Send and delete one batch."""
@@ -111,7 +131,7 @@ class Relay:
         self.flow.add(self.label, -min(len(rows), self.flow.open[self.label]))
         for topic, count in Counter(row.topic for _, row in rows).items():
             metrics.OUTBOX_SENT.labels(self.service, topic).inc(count)
-        return Sent(len(rows), sum(topics()[row.topic].beats for _, row in rows) >= most)
+        return Sent(len(rows), len(rows) >= most, sum(topics()[row.topic].beats for _, row in rows) >= most)
 
     def _outgoing(self, row: Pending) -> Outgoing:
         headers = headers_for(row.event_id, f"urn:paycue:{self.service}", row.type, row.at, row.trace)
@@ -121,3 +141,4 @@ class Relay:
         """Send what is there, at most one batch, and let go of the lock."""
         self._stopping = True
         self._work.set()
+        self._hurry.set()

@@ -59,7 +59,7 @@ class FaultyBus(MemoryBus):
             if record.topic in reader.topics:
                 reader.arrived.set()
 
-    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> Consumer:
+    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence, *, linger_ms: int = 0) -> Consumer:
         self.flow.subscribe(group, topics)
         made = FaultyConsumer(self, group, topics, before_revoke)
         self.readers.append(made)

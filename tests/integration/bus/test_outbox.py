@@ -8,6 +8,7 @@ import pytest
 from paycue.bus.bus import BusError
 from paycue.bus.envelope import Outgoing, Pending, Record, decode
 from paycue.bus.feeds import BEAT_KEY, BEAT_SECONDS
+from paycue.bus.flow import Flow
 from paycue.bus.intake import event_input
 from paycue.bus.memory import MemoryBus
 from paycue.bus.outbox import Relay
@@ -55,12 +56,12 @@ async def test_one_relay_works_at_a_time_and_the_next_takes_over(till: Till) -> 
             await asyncio.sleep(0.01)
     await till.fold(*(till.record(str(number)) for number in range(5)))
     for relay in relays:
-        relay.nudge()
+        relay.nudge([])
     await until(lambda: len(sent(till)) == 5)
     relays[0].stop()
     await tasks[0]
     await till.fold(till.record("5"))
-    relays[1].nudge()
+    relays[1].nudge([])
     await until(lambda: len(sent(till)) == 6)
     relays[1].stop()
     await tasks[1]
@@ -121,6 +122,54 @@ async def test_stop_feeds_overtake_whatever_waits(till: Till) -> None:
         assert outbox is not None
         order = [row.topic for _, row in await outbox.waiting(2)]
     assert order[:2] == ["accounts.state.v1", "reminders.due.v1"]
+
+
+async def reminders(till: Till, *numbers: int) -> list[Pending]:
+    """Decide events that no stop waits for."""
+    events = [Pending("reminders.due.v1", 0, b"acme:a", "some.Type", str(n), START, None, b"") for n in numbers]
+    async with till.store.transaction(["acme"]) as unit:
+        await unit.save({}, [], events)
+    return events
+
+
+class Counting(MemoryBus):
+    """How many records it was given at once, each time."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__(flow, 1)
+        self.given: list[int] = []
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        self.given.append(len(records))
+        await super().publish(records)
+
+
+@pytest.mark.parametrize(("pace", "given"), [(0.5, [1, 2]), (0.0, [1, 1, 1])])
+async def test_what_no_stop_waits_for_is_gathered_while_it_comes(till: Till, pace: float, given: list[int]) -> None:
+    bus = Counting(till.flow)
+    relay = Relay("till", till.store, bus, till.clock, till.flow, pace=pace)
+    relaying = asyncio.ensure_future(relay.run())
+    for number in range(3):
+        relay.nudge(await reminders(till, number))
+        if number == 0 or not pace:
+            await until(lambda n=number: sum(bus.given) == n + 1)  # type: ignore[misc]  # it is called before the next turn
+    await until(lambda: sum(bus.given) == 3)
+    relay.stop()
+    await relaying
+    assert bus.given == given
+
+
+async def test_an_event_of_a_stop_feed_waits_for_nothing(till: Till) -> None:
+    bus = Counting(till.flow)
+    relay = Relay("till", till.store, bus, till.clock, till.flow, pace=60)
+    relaying = asyncio.ensure_future(relay.run())
+    relay.nudge(await reminders(till, 0))
+    await until(lambda: bus.given == [1])
+    await till.fold(till.record("1"))
+    relay.nudge(till.batches[-1].events)
+    await until(lambda: bus.given == [1, 1])
+    relay.stop()
+    await relaying
 
 
 async def test_a_beat_stands_behind_everything_that_waited(till: Till) -> None:

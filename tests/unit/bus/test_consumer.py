@@ -29,7 +29,7 @@ class Scripted:
         self.of: LaneConsumer | None = None
         self.stopping: asyncio.Future[None] | None = None
 
-    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence) -> "Scripted":
+    def consumer(self, group: str, topics: tuple[str, ...], before_revoke: Fence, *, linger_ms: int = 0) -> "Scripted":
         return self
 
     def assigned(self) -> frozenset[TopicPartition]:

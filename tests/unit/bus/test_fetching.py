@@ -160,6 +160,18 @@ async def test_a_fetch_is_patient_unless_something_of_ours_is_left_out(broker: B
     assert waits == {"ours": (PATIENT_MS, QUICK_MS), "another's": (PATIENT_MS, PATIENT_MS)}
 
 
+async def test_while_records_come_they_are_gathered_and_the_first_after_a_rest_is_not(broker: Broker) -> None:
+    ours = Sessions(broker, lambda: {A, B}, linger_ms=40)
+    asked = []
+    for records in (b"", b"one", b"more", b""):
+        broker.news = {A: (10, records)}
+        await ours.send(1, fetch({A: 10, B: 20}))
+        asked.append((broker.asked[-1].max_wait_time, broker.asked[-1].min_bytes > 1))
+    await ours.send(1, fetch({A: 10, B: 20}))
+    asked.append((broker.asked[-1].max_wait_time, broker.asked[-1].min_bytes > 1))
+    assert asked == [(PATIENT_MS, False), (PATIENT_MS, False), (40, True), (40, True), (PATIENT_MS, False)]
+
+
 async def test_an_old_broker_is_asked_as_ever() -> None:
     async def old(node: int, request: Any, **how: Any) -> Any:
         asked.append(request.build(FetchRequest_v6))
