@@ -110,6 +110,7 @@ class LaneConsumer:
                 if polled := await self._poll():
                     await self._fold(polled)
                 await self._look(polled)
+            await self._offsets.told()  # Who has left the group tells it nothing any more.
         finally:
             await self._consumer.stop()
 
