@@ -164,11 +164,17 @@ class LaneConsumer:
             lanes = self._by_lane(polled)
             if len(lanes) > 1 and not self._tries.keys() & lanes.keys() and await self._fold_together(lanes):
                 lanes = {}
-            # All of them to their end, whatever becomes of one: nothing may fold on when this lock is given back.
-            work = [self._fold_lane(number, lane) for number, lane in lanes.items()]
-            ended = await asyncio.gather(*work, return_exceptions=True)
-            self._in_hand.clear()
-        for error in ended:
+            try:
+                await self._fold_apart(lanes)
+            finally:
+                self._in_hand.clear()
+
+    async def _fold_apart(self, lanes: dict[int, Polled]) -> None:
+        """All of them to their end, whatever becomes of one: nothing may fold on when the lock around this is given back."""
+        work = [self._fold_lane(number, lane) for number, lane in lanes.items()]
+        if len(work) == 1:
+            return await work[0]
+        for error in await asyncio.gather(*work, return_exceptions=True):
             if error is not None:
                 raise error
 

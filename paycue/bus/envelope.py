@@ -69,17 +69,24 @@ class Envelope(msgspec.Struct, frozen=True):
     trace: str | None
     event: Message
     record: Record
+    heads: dict[str, bytes]
+    """The record's headers by name, the first of each."""
+    hashed: bytes = b""
+    """Its identity, once somebody has asked for it."""
 
     # Asked for where an inbox keeps ids, and of an event that others follow from: most of our own need neither.
     @property
     def inbox_id(self) -> bytes:
         """Its identity: tenant, source and id."""
-        return digest16_after((self.tenant.encode(), _bytes(self.record, "ce_source")), _bytes(self.record, "ce_id"))
+        if not self.hashed:
+            known = self.tenant.encode(), self.heads["ce_source"]
+            msgspec.structs.force_setattr(self, "hashed", digest16_after(known, self.heads["ce_id"]))
+        return self.hashed
 
     @property
     def digest(self) -> bytes:
         """Its content: type and value."""
-        return digest16_after((_bytes(self.record, "ce_type"),), self.record.value or b"")[:8]
+        return digest16_after((self.heads["ce_type"],), self.record.value or b"")[:8]
 
 
 class Undecodable(Exception):
@@ -131,12 +138,7 @@ def decode(record: Record) -> Envelope:
     except ValueError as error:
         raise Undecodable(str(error), tenant, account) from None
     trace = _trace(heads["traceparent"]) if "traceparent" in heads else None
-    return Envelope(own_id, source, kind, tenant, account, time, trace, event, record)
-
-
-def _bytes(record: Record, name: str) -> bytes:
-    """A header that is there, as it came."""
-    return next(value for key, value in record.headers if key == name)
+    return Envelope(own_id, source, kind, tenant, account, time, trace, event, record, heads)
 
 
 def _attribute(name: str, value: bytes) -> str:

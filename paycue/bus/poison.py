@@ -32,6 +32,8 @@ class Limit:
     def __init__(self) -> None:
         self._row = 0
         self._minute: deque[tuple[float, int, int]] = deque()
+        self._total, self._poisoned = 0, 0
+        """Of the minute, kept as it moves: stops come in hundreds of batches a second."""
 
     def count(self, verdicts: Sequence[bool]) -> None:
         """Count a folded batch, True for each good record. Raises TooMuchPoison when a bad one reaches the limit."""
@@ -39,12 +41,20 @@ class Limit:
         for good in verdicts if bad else verdicts[-1:]:
             self._row = 0 if good else self._row + 1
             longest = max(longest, self._row)
-        self._minute.append((now, len(verdicts), bad))
+        self._note(now, len(verdicts), bad)
+        most = max(self.AT_LEAST, self.SHARE * self._total)
+        if bad and (longest >= self.IN_A_ROW or self._poisoned >= most):
+            raise TooMuchPoison(
+                f"{self._poisoned} of {self._total} records of the last minute went to the dead letters, {longest} in a row"
+            )
+
+    def _note(self, now: float, count: int, bad: int) -> None:
+        """Add a batch to the minute, and take away those that are older."""
+        self._minute.append((now, count, bad))
+        self._total, self._poisoned = self._total + count, self._poisoned + bad
         while self._minute[0][0] < now - self.SECONDS:
-            self._minute.popleft()
-        total, poisoned = sum(t for _, t, _ in self._minute), sum(b for _, _, b in self._minute)
-        if bad and (longest >= self.IN_A_ROW or (poisoned >= self.AT_LEAST and poisoned >= self.SHARE * total)):
-            raise TooMuchPoison(f"{poisoned} of {total} records of the last minute went to the dead letters, {longest} in a row")
+            _, gone, gone_bad = self._minute.popleft()
+            self._total, self._poisoned = self._total - gone, self._poisoned - gone_bad
 
 
 async def not_buried(unit: Unit, inputs: Sequence[Input]) -> list[Input]:

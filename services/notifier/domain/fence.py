@@ -6,7 +6,9 @@ or for five seconds, and then it names those that have not. By then they have st
 
 import json
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec.structs import replace
 
 from paycue.events.v1 import stop_pb2
@@ -54,11 +56,19 @@ def receipt_event(tenant: str, account: str, closure: Closure, now: datetime) ->
         cause=told.cause,
         taken_by=told.taken_by,
         invoice_ids=told.invoice_ids,
-        accepted_at=closure.accepted_at,
-        effective_at=now,
+        accepted_at=_stamp(closure.accepted_at),
+        effective_at=_stamp(now),
         calls_in_flight=closure.calls,
-        none_started_after=_started_by(closure, now),
+        none_started_after=_stamp(_started_by(closure, now)),
     )
+
+
+@lru_cache(maxsize=256)
+def _stamp(at: datetime) -> Timestamp:
+    """Stops of a batch share their instants, and making one of these costs more than the rest of a receipt."""
+    made = Timestamp()
+    made.FromDatetime(at)
+    return made
 
 
 def receipt_row(closure: Closure, now: datetime) -> Receipt:

@@ -1,5 +1,7 @@
 """Too much poison stops a consumer: twenty in a row, or five per cent of a minute and at least twenty."""
 
+import asyncio
+
 import pytest
 
 from paycue.bus.poison import Limit, TooMuchPoison
@@ -45,3 +47,13 @@ async def test_good_records_alone_never_stop_whatever_came_before() -> None:
         limit.count([BAD] * 30)
     limit.count([GOOD])
     limit.count([])
+
+
+async def test_what_is_older_than_a_minute_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, loop = Limit(), asyncio.get_running_loop()
+    began = loop.time()
+    limit.count(([BAD] + [GOOD] * 9) * 19)
+    monkeypatch.setattr(loop, "time", lambda: began + Limit.SECONDS + 1)
+    limit.count(([BAD] + [GOOD] * 9) * 19)
+    with pytest.raises(TooMuchPoison, match="20 of 191"):
+        limit.count([BAD])
