@@ -33,7 +33,7 @@ PEERS = (
 
 async def measure(stack: LocalStack, full: bool) -> list[Line]:
     """Each peer between two storms of ours."""
-    count = 100_000 if full else 20_000
+    count = 100_000 if full else 40_000
     ours = [(await storm_run(stack, count)).rate]
     lines = []
     for peer in PEERS:
