@@ -56,7 +56,7 @@ class Sessions:
             answer = await self._fetch(node, session, Asked(request, wanted, session, *patience), how)
         return answer
 
-    def _patience(self, session: "Session", wanted: "Wanted") -> tuple[int, int]:
+    def _patience(self, session: "Session", wanted: Wanted) -> tuple[int, int]:
         """For how many milliseconds a broker may wait, and for how many bytes."""
         if self._linger_ms and session.news:
             return self._linger_ms, _ENOUGH

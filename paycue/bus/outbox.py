@@ -61,10 +61,10 @@ class Relay:
         self._work, self._hurry, self._stopping = asyncio.Event(), asyncio.Event(), False
         self.label = f"outbox rows of {service}"
 
-    def nudge(self, sent: Iterable[Pending]) -> None:
+    def nudge(self, decided: Iterable[Pending]) -> None:
         """There is something to send: at once, if it goes to a stop feed."""
         self._work.set()
-        if any(topics()[name].beats for name in {event.topic for event in sent}):
+        if any(topics()[name].beats for name in {event.topic for event in decided}):
             self._hurry.set()
 
     async def run(self) -> None:

@@ -149,11 +149,15 @@ async def test_what_no_stop_waits_for_is_gathered_while_it_comes(till: Till, pac
     bus = Counting(till.flow)
     relay = Relay("till", till.store, bus, till.clock, till.flow, pace=pace)
     relaying = asyncio.ensure_future(relay.run())
+
+    async def came(count: int) -> None:
+        await until(lambda: sum(bus.given) == count)
+
     for number in range(3):
         relay.nudge(await reminders(till, number))
         if number == 0 or not pace:
-            await until(lambda n=number: sum(bus.given) == n + 1)  # type: ignore[misc]  # it is called before the next turn
-    await until(lambda: sum(bus.given) == 3)
+            await came(number + 1)
+    await came(3)
     relay.stop()
     await relaying
     assert bus.given == given
