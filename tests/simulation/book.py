@@ -6,87 +6,24 @@ Times are true time. Much of it comes just when a window opens, for that is when
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import msgspec
 from google.protobuf.message import Message
 
 from paycue.clock import instant
-from paycue.events.v1 import account_pb2, common_pb2, directory_pb2, dispute_pb2, invoice_pb2, payment_pb2
+from paycue.events.v1 import directory_pb2, dispute_pb2, invoice_pb2, payment_pb2
 from services.disputes.domain.commands import ResolveDispute
 from services.notifier.domain.commands import OptOut
 from services.payments.domain.commands import IssueCreditNote, RecordPayment
 from services.scheduler.domain.commands import PauseAccount, PauseInvoice, ResumeAccount, ResumeInvoice
 from services.scheduler.domain.policy import Policy, Step
+from tests.simulation.actions import Action, Asked, Bill, Debtor, Fact, Garbage, Published, Tidied, What
 from tests.simulation.chance import Chance
+from tests.simulation.words import registered, replies
 
 ZONES = ("Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Auckland", "America/Santiago")
 # A month that contains a day on which the clocks of one of the zones are put forward or back.
 STARTS = (date(2024, 3, 1), date(2024, 3, 20), date(2024, 4, 1), date(2024, 8, 25), date(2024, 9, 20), date(2024, 10, 10), date(2024, 2, 5))
 STEPS = ((-7, "friendly"), (-1, "friendly"), (0, "friendly"), (3, "firm"), (7, "firm"), (10, "final_demand"), (14, "final_demand"))
 WINDOWS = ((8, 18), (9, 12), (0, 0), (2, 4), (16, 23))
-
-
-class Debtor(msgspec.Struct, frozen=True):
-    tenant: str
-    account: str
-    zone: str
-    addresses: tuple[str, ...]
-
-
-class Bill(msgspec.Struct, frozen=True):
-    debtor: Debtor
-    invoice_id: str
-    currency: str
-    amount_minor: int
-    issued_on: date
-    due_on: date
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """What an ERP, or the operator, publishes."""
-
-    event: Message
-    event_id: str
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What somebody asks of a service over its API."""
-
-    service: str
-    tenant: str
-    account: str
-    command: Any
-    command_id: str
-
-
-class Garbage(msgspec.Struct, frozen=True):
-    """A record that nobody can read: it parks its account with everybody who folds its type."""
-
-    topic: str
-    type: str
-    tenant: str
-    account: str
-    event_id: str
-
-
-class Tidied(msgspec.Struct, frozen=True):
-    """Somebody looks through the dead letters of every service, discards them and lets their accounts go on."""
-
-
-class Published(msgspec.Struct, frozen=True):
-    """A policy is put in force."""
-
-    tenant: str
-    policy: Policy
-
-
-What = Fact | Asked | Garbage | Tidied | Published
-
-
-class Action(msgspec.Struct, frozen=True):
-    """Something that happens at an instant."""
-
-    at: datetime
-    what: What
 
 
 class Book:
@@ -99,10 +36,20 @@ class Book:
         self.debtors: list[Debtor] = []
         self.bills: list[Bill] = []
         self.actions: list[Action] = []
+        self.reached: dict[tuple[str, str], tuple[str, ...]] = {}
+        """Addresses that an account gets later on."""
         self._count = 0
         for tenant in ("acme", "beta"):
             self._creditor(tenant)
+        self._replies(chance.apart("replies"))
         self.actions.sort(key=lambda action: action.at)
+
+    def _replies(self, chance: Chance) -> None:
+        """Of a chance apart: where nobody answers, a seed's story is the one without answers."""
+        said, reached = replies(self, chance)
+        self.reached |= reached
+        for action in said:
+            self._at(action.at, action.what)
 
     @property
     def end(self) -> datetime:
@@ -137,7 +84,7 @@ class Book:
         for number in range(chance.whole(2, 3)):
             self._debtor(tenant, number, policy)
         for _ in range(chance.one_of((0, 0, 1, 3))):
-            opening = self._moment(chance.one_of([bill for bill in self.bills if bill.debtor.tenant == tenant]), policy)
+            opening = self.moment(chance.one_of([bill for bill in self.bills if bill.debtor.tenant == tenant]), policy)
             at = opening + timedelta(seconds=chance.one_of((0.0, chance.between(0, 90))))
             self._tell(at, self._registered(tenant, "ordered by a court"))
             self._tell(at + timedelta(days=chance.between(0.01, 3)), self._registered(tenant))
@@ -157,8 +104,8 @@ class Book:
             minimum_gap=chance.one_of((0, 0, 2)),
         )
 
-    def _sometime(self, after: int) -> datetime:
-        return self.start + timedelta(days=self.chance.between(after, max(after + 1, self.days)))
+    def _sometime(self, after: int, apart: Chance | None = None) -> datetime:
+        return self.start + timedelta(days=(apart or self.chance).between(after, max(after + 1, self.days)))
 
     def _debtor(self, tenant: str, number: int, policy: Policy) -> None:
         chance, account = self.chance, f"{tenant}-{number}"
@@ -167,7 +114,7 @@ class Book:
         self.debtors.append(debtor)
         # Sometimes decisions are taken before anybody knows where the debtor lives.
         late = timedelta(days=chance.between(0, self.days / 3)) if chance.happens(0.1) else timedelta()
-        self._tell(self.start + timedelta(seconds=chance.between(1, 60)) + late, self._account(debtor))
+        self._tell(self.start + timedelta(seconds=chance.between(1, 60)) + late, registered(debtor))
         for _ in range(chance.whole(1, max(3, self.days // 10))):
             self._bill(debtor, policy)
         self._wishes(debtor, policy)
@@ -175,16 +122,10 @@ class Book:
             self._garbage(debtor, policy)
 
     def _garbage(self, debtor: Debtor, policy: Policy) -> None:
-        at = self._moment(self.chance.one_of([bill for bill in self.bills if bill.debtor is debtor]), policy)
+        at = self.moment(self.chance.one_of([bill for bill in self.bills if bill.debtor is debtor]), policy)
         topic, kind = self.chance.one_of((("erp.invoices.v1", "InvoiceIssued"), ("erp.payments.v1", "PaymentReceived")))
         self._at(at, Garbage(topic, f"paycue.events.v1.{kind}", debtor.tenant, debtor.account, self._id("g")))
         self._at(at + timedelta(minutes=self.chance.between(0, 50)), Tidied())
-
-    def _account(self, debtor: Debtor) -> account_pb2.AccountRegistered:
-        kinds = {True: common_pb2.CONTACT_KIND_EMAIL, False: common_pb2.CONTACT_KIND_PHONE}
-        points = [common_pb2.ContactPoint(kind=kinds["@" in address], address=address) for address in debtor.addresses]
-        who = {"tenant_id": debtor.tenant, "account_id": debtor.account, "name": f"Debtor {debtor.account}"}
-        return account_pb2.AccountRegistered(**who, version=1, locale="en", zone=debtor.zone, contact_points=points)
 
     def _bill(self, debtor: Debtor, policy: Policy) -> None:
         chance = self.chance
@@ -200,7 +141,7 @@ class Book:
             self._dispute(bill, policy)
         if chance.happens(0.15):
             note = IssueCreditNote(self._id("N"), bill.invoice_id, bill.currency, chance.whole(1, bill.amount_minor), "goodwill")
-            self._ask(self._moment(bill, policy), "payments", debtor, note)
+            self._ask(self.moment(bill, policy), "payments", debtor, note)
 
     def _issued(self, bill: Bill) -> invoice_pb2.InvoiceIssued:
         return invoice_pb2.InvoiceIssued(
@@ -213,17 +154,18 @@ class Book:
             due_on=bill.due_on.isoformat(),
         )
 
-    def _moment(self, bill: Bill, policy: Policy) -> datetime:
+    def moment(self, bill: Bill, policy: Policy, apart: Chance | None = None) -> datetime:
         """Rather often within seconds of an opening of the window on the day of a step."""
-        chance, step = self.chance, self.chance.one_of(policy.steps)
+        chance = apart or self.chance
+        step = chance.one_of(policy.steps)
         opening = instant(bill.due_on + timedelta(days=step.offset_days), policy.window_from, bill.debtor.zone)
         if chance.happens(0.7):
             return max(opening + timedelta(seconds=chance.between(-2, 8)), self.start + timedelta(minutes=3))
-        return self._sometime(0)
+        return self._sometime(0, apart)
 
     def _payment(self, bill: Bill, policy: Policy) -> None:
         chance, whose = self.chance, self._whose(bill.debtor)
-        at, payment_id = self._moment(bill, policy), self._id("P")
+        at, payment_id = self.moment(bill, policy), self._id("P")
         minor = bill.amount_minor if chance.happens(0.7) else chance.whole(1, bill.amount_minor * 2)
         named = [bill.invoice_id] if chance.happens(0.7) else []
         received_on = (at - timedelta(days=3 if chance.happens(0.2) else 0)).date()
@@ -246,7 +188,7 @@ class Book:
 
     def _dispute(self, bill: Bill, policy: Policy) -> None:
         chance, whose = self.chance, self._whose(bill.debtor)
-        at, dispute_id = self._moment(bill, policy), self._id("D")
+        at, dispute_id = self.moment(bill, policy), self._id("D")
         minor = chance.whole(1, bill.amount_minor) if chance.happens(0.5) else 0
         raised = dispute_pb2.DisputeRaised(**whose, dispute_id=dispute_id, invoice_id=bill.invoice_id, disputed_minor=minor)
         raised.currency, raised.reason = bill.currency if minor else "", dispute_pb2.DISPUTE_REASON_OTHER
@@ -264,17 +206,17 @@ class Book:
         chance = self.chance
         bills = [bill for bill in self.bills if bill.debtor is debtor]
         if chance.happens(0.3):
-            at = self._moment(chance.one_of(bills), policy)
+            at = self.moment(chance.one_of(bills), policy)
             self._ask(at, "scheduler", debtor, PauseAccount("asked for time"))
             if chance.happens(0.7):
                 self._ask(at + timedelta(days=chance.between(0, 6)), "scheduler", debtor, ResumeAccount("time is over"))
         if chance.happens(0.3):
             bill = chance.one_of(bills)
-            at = self._moment(bill, policy)
+            at = self.moment(bill, policy)
             self._ask(at, "scheduler", debtor, PauseInvoice(bill.invoice_id, "a question"))
             if chance.happens(0.7):
                 self._ask(at + timedelta(days=chance.between(0, 6)), "scheduler", debtor, ResumeInvoice(bill.invoice_id))
         if chance.happens(0.15):
             address = chance.one_of(debtor.addresses)
             said = OptOut(address, "email" if "@" in address else "sms", "reply", "STOP")
-            self._ask(self._moment(chance.one_of(bills), policy), "notifier", debtor, said)
+            self._ask(self.moment(chance.one_of(bills), policy), "notifier", debtor, said)

@@ -47,9 +47,13 @@ CALM = Weather(*[0.0] * len(Weather.__struct_fields__))
 class Chance:
     """The one source of chance of a simulation. `calm()` lets everything go well from then on."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+    def __init__(self, seed: int | str) -> None:
+        self.seed, self.random = seed, random.Random(seed)
         self.weather = self._weather()
+
+    def apart(self, name: str) -> "Chance":
+        """Another one of the same seed, that takes nothing of this one's turns."""
+        return Chance(f"{self.seed} {name}")
 
     def _weather(self) -> Weather:
         """Some seeds are fine days, some are storms; each trouble has a strength of its own."""

@@ -13,17 +13,19 @@ from services.notifier.domain.commands import OptOut
 from services.payments.domain.commands import RecordPayment
 from services.scheduler.domain.commands import PauseInvoice
 from services.scheduler.domain.policy import Policy, Step
-from tests.simulation.book import Bill, Book, Debtor, Published
+from tests.simulation.actions import Bill, Debtor, Published, Replied
+from tests.simulation.book import Book
 from tests.simulation.chance import Chance
 from tests.simulation.incidents import closed
 from tests.simulation.simulation import Simulation, play
+from tests.simulation.words import registered
 
 STARTS = date(2024, 3, 4)
 OPENING = datetime(2024, 3, 5, 8, tzinfo=UTC)
 _DAYS = 3
 _A_WHILE = timedelta(seconds=8)
 _BACK_AFTER = 2.0
-STOPS = ("payment", "request", "pause", "opt_out")
+STOPS = ("payment", "request", "pause", "opt_out", "reply")
 SERVICES = ("notifier", "scheduler", "payments")
 
 
@@ -32,16 +34,17 @@ class ShortBook(Book):
 
     def __init__(self, chance: Chance, stop: str) -> None:
         self.chance, self.days, self.start = chance, _DAYS, datetime.combine(STARTS, time(), UTC)
-        self.debtors, self.bills, self.actions, self._count = [], [], [], 0
-        policy = Policy("short", 1, (Step("due", 0, "friendly", ("email",)),), "invoice", time(8), time(18))
+        self.debtors, self.bills, self.actions, self.reached, self._count = [], [], [], {}, 0
+        channel, address = ("sms", "+12025550101") if stop == "reply" else ("email", "a1@debtors.example")
+        policy = Policy("short", 1, (Step("due", 0, "friendly", (channel,)),), "invoice", time(8), time(18))
         self.policies = {"acme": [policy]}
         self._tell(self.start, self._registered("acme"))
         self._at(self.start, Published("acme", policy))
-        debtor = Debtor("acme", "a1", "UTC", ("a1@debtors.example",))
+        debtor = Debtor("acme", "a1", "UTC", (address,))
         bill = Bill(debtor, "I-1", "EUR", 5000, STARTS, OPENING.date())
         self.debtors.append(debtor)
         self.bills.append(bill)
-        self._tell(self.start + timedelta(minutes=1), self._account(debtor))
+        self._tell(self.start + timedelta(minutes=1), registered(debtor))
         self._tell(self.start + timedelta(minutes=2), self._issued(bill))
         self._stop(stop, OPENING + timedelta(seconds=0.1), bill)
         self.actions.sort(key=lambda action: action.at)
@@ -56,6 +59,8 @@ class ShortBook(Book):
                 self._ask(at, "payments", debtor, RecordPayment("P-1", "EUR", 5000, at.date(), ("I-1",)))
             case "pause":
                 self._ask(at, "scheduler", debtor, PauseInvoice("I-1", "a question"))
+            case "reply":
+                self._at(at, Replied(debtor.addresses[0], "SM-1"))
             case _:
                 self._ask(at, "notifier", debtor, OptOut(debtor.addresses[0], "email", "reply", "STOP"))
 

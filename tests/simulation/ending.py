@@ -10,7 +10,8 @@ from services.notifier.domain.rows import MessageRow
 from services.payments.domain.rows import InvoiceRow, LedgerEntry, PaymentRow
 from services.scheduler.domain.rows import Decided
 from services.scheduler.domain.window import opening
-from tests.simulation.book import Asked, Book
+from tests.simulation.actions import Asked
+from tests.simulation.book import Book
 from tests.simulation.estate import Estate, House
 from tests.simulation.history import GARBAGE, History
 from tests.simulation.replayed import balances, ledgers

@@ -12,6 +12,7 @@ import msgspec
 from paycue.bus.directory import Creditor
 from paycue.bus.envelope import Envelope, Record, decode
 from paycue.events.v1 import account_pb2, dispute_pb2, payment_pb2, reminder_pb2, stop_pb2
+from paycue.ids import account_key
 from paycue.testing.memory_tables import GONE, Changes
 from paycue.testing.virtual_loop import process
 from services.notifier.domain.gate import Gate, Line
@@ -67,7 +68,8 @@ class History:
     def __init__(self, estate: Estate) -> None:
         self._estate, self._decode = estate, msgspec.msgpack.Decoder(Gate).decode
         self.claims: dict[str, Claim] = {}
-        self.receipts: dict[str, Receipt] = {}
+        self.receipts: dict[tuple[str, Key], Receipt] = {}
+        """By stop and account: a number, or a creditor, may be stopped as a whole."""
         self.balances: defaultdict[tuple[Key, str], dict[int, Told]] = defaultdict(dict)
         self.answers: dict[str, int] = {}
         """Cause of a payment or a dispute -> where its answer stands: applied, rejected, refused."""
@@ -80,14 +82,14 @@ class History:
         self.standings: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         """Creditor -> since when, as the notifier's own directory has it, and why it is suspended; empty: it is not."""
         self.envelopes: list[tuple[int, Record, Envelope | None]] = []
-        self._read, self._effective = 0, dict[str, int]()
+        self._read, self._effective = 0, dict[tuple[str, bytes], int]()
         estate.houses["notifier"].tables.watchers.append(self._committed)
 
     def _committed(self, changes: Changes) -> None:
         self._directory(changes)
         for event in changes.get("outbox", {}).values():
             if event is not GONE and event.type == _RECEIPT:
-                self._effective.setdefault(stop_pb2.StopReceipt.FromString(event.value).stop_id, self._estate.trace.place)
+                self._effective.setdefault((stop_pb2.StopReceipt.FromString(event.value).stop_id, event.key), self._estate.trace.place)
         calls = {owned.row.call_id for owned in changes.get("message", {}).values() if owned.row.what == "claimed"}
         if not calls:
             return
@@ -118,7 +120,8 @@ class History:
         match event:
             case stop_pb2.StopReceipt():
                 told = (event.stop_id, event.kind, tuple(event.invoice_ids), tuple(event.calls_in_flight), _at(event))
-                self.receipts.setdefault(event.stop_id, Receipt(place, self._effective[event.stop_id], key, *told))
+                effective = self._effective[event.stop_id, account_key(*key)]
+                self.receipts.setdefault((event.stop_id, key), Receipt(place, effective, key, *told))
             case payment_pb2.InvoiceSettled() | payment_pb2.InvoiceReopened():
                 self._balance(place, key, event.balance)
             case payment_pb2.BalanceChanged():
@@ -136,7 +139,8 @@ class History:
                 self.due.setdefault(event.reminder_id, (envelope.time, event))
 
     def _directory(self, changes: Changes) -> None:
-        for entry_id, doc in changes.get("directory", {}).items():
+        entries = changes.get("directory", {}).items()
+        for entry_id, doc in ((entry_id, doc) for entry_id, doc in entries if entry_id.startswith("creditor:")):
             creditor = msgspec.msgpack.decode(doc, type=Creditor)
             self.standings[entry_id.removeprefix("creditor:")].append((self._estate.trace.place, creditor.suspended))
 

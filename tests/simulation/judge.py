@@ -15,7 +15,8 @@ from services.notifier.domain.calls import ProviderCall
 from services.notifier.domain.commands import OptOut
 from services.scheduler.domain.policy import MIDNIGHT, Policy
 from tests.simulation import ending
-from tests.simulation.book import Asked, Book
+from tests.simulation.actions import Asked, Replied
+from tests.simulation.book import Book
 from tests.simulation.estate import Estate
 from tests.simulation.history import Claim, History, Receipt
 from tests.simulation.providers import Received
@@ -40,7 +41,9 @@ class Judge:
             action.what.command_id: suppression_key(action.what.command.address)
             for action in book.actions
             if isinstance(action.what, Asked) and isinstance(action.what.command, OptOut)
-        }
+        } | {action.what.cause: action.what.number for action in book.actions if isinstance(action.what, Replied)}
+        self.silenced: dict[str, int] = {}
+        """By number: since when nobody may write to it, whoever has it."""
         for provider in estate.providers.values():
             provider.lookers.append(self._heard_of_late)
         self.obeyed: list[Asked] = []
@@ -82,6 +85,7 @@ class Judge:
         if claim is None or claim.place > message.left_at:
             return self.trace.violated("I2 once", f"{message.call.call_id} left before its claim was committed")
         self._received_once(message, claim)
+        self._not_silenced(claim)
         self._of_this_debtor(message, claim)
         self._at_a_lawful_hour(message, claim)
         self._content(message, claim)
@@ -103,9 +107,15 @@ class Judge:
         if sum(one.call.call_id == claim.call_id for one in self.estate.providers[claim.channel].received) > 1:
             self.trace.violated("I2 once", f"call {claim.call_id} was received twice")
 
+    def _not_silenced(self, claim: Claim) -> None:
+        since = self.silenced.get(claim.recipient)
+        if since is not None and claim.place > since:
+            self.trace.violated("I1 stop fence", f"{claim.call_id} was claimed for {claim.recipient}, which had answered STOP before")
+
     def _of_this_debtor(self, message: Received, claim: Claim) -> None:
         debtor = self.debtors[claim.key]
-        if message.call.recipient not in debtor.addresses or message.call.recipient != claim.recipient:
+        known = debtor.addresses + self.book.reached.get(claim.key, ())
+        if message.call.recipient not in known or message.call.recipient != claim.recipient:
             self.trace.violated("I6 tenancy", f"{claim.key} was written to at {message.call.recipient}")
         text = text_of(message.call)
         other = {"acme": "beta", "beta": "acme"}[debtor.tenant]

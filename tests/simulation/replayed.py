@@ -13,7 +13,7 @@ from paycue.events.v1 import invoice_pb2, payment_pb2
 from services.payments.domain.account import PaymentAccount
 from services.payments.domain.commands import IssueCreditNote
 from services.payments.handlers import HANDLERS
-from tests.simulation.book import Asked
+from tests.simulation.actions import Asked
 from tests.simulation.history import History, Key
 
 Balances = dict[str, tuple[object, ...]]

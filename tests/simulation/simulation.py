@@ -18,6 +18,7 @@ from paycue.bus.batch import Input
 from paycue.bus.bus import BusError
 from paycue.bus.directory import entry_key
 from paycue.bus.envelope import Outgoing, headers_for, outgoing
+from paycue.bus.fold import Folding
 from paycue.bus.topics import topic_of
 from paycue.db.engine import is_transient
 from paycue.decision import Refused
@@ -25,9 +26,12 @@ from paycue.events.v1.directory_pb2 import CreditorRegistered
 from paycue.ids import account_key, drawn_from
 from paycue.testing.clocks import SharedTime
 from paycue.testing.virtual_loop import VirtualLoop
-from services.notifier.domain.commands import DeliveryReported
+from services.notifier.adapters.debtors import stop_address
+from services.notifier.domain.commands import DeliveryReported, OptOut
+from services.notifier.domain.said import ANY_CREDITOR
 from tests.simulation import incidents, rest
-from tests.simulation.book import Action, Asked, Book, Fact, Garbage, Published, Tidied
+from tests.simulation.actions import Action, Asked, Fact, Garbage, Published, Replied, Tidied
+from tests.simulation.book import Book
 from tests.simulation.chance import Chance
 from tests.simulation.estate import Estate, House, Worker
 from tests.simulation.history import GARBAGE
@@ -152,6 +156,8 @@ class Simulation:
                     self._begin(self._insist(service, self._tidy))
             case Asked() as asked:
                 self._begin(self._insist(asked.service, lambda worker: self._obey(worker, asked)))
+            case Replied() as reply:
+                self._begin(self._insist("notifier", lambda worker: self._silence(worker, reply)))
             case Published() as published:
                 if published.policy.version == 1:
                     # Whoever begins has a policy first: what was settled before there was one has no steps to record.
@@ -235,6 +241,20 @@ class Simulation:
         if asked not in self.judge.obeyed:
             self.judge.obeyed.append(asked)
         return f"{name} obeyed"
+
+    async def _silence(self, worker: Worker, reply: Replied) -> str:
+        """As the notifier does when a provider calls back with a STOP."""
+        assert worker.runtime is not None
+
+        async def having(_: Folding, address: str, channel: str) -> list[tuple[str, str]]:
+            await worker.store.statement("accounts of address")
+            return [key[:2] for key in worker.house.tables.tables["address"] if key[2:] == (address, channel)]
+
+        command = OptOut(reply.number, "sms", "reply", "STOP")
+        async with worker.runtime.folder.transaction(()) as folding:
+            accounts = await stop_address(worker.runtime, folding, command, reply.cause, ANY_CREDITOR, having=having)
+        self.judge.silenced.setdefault(reply.number, self.trace.place)
+        return f"{reply.cause} stopped {len(accounts)} accounts"
 
     async def _put_in_force(self, worker: Worker, published: Published) -> str:
         assert worker.runtime is not None

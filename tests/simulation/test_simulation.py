@@ -62,7 +62,8 @@ def test_in_the_short_story_a_call_is_under_way_when_its_stop_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stop", "service"), [("payment", "notifier"), ("opt_out", "notifier"), ("request", "payments"), ("pause", "scheduler")]
+    ("stop", "service"),
+    [("payment", "notifier"), ("opt_out", "notifier"), ("reply", "notifier"), ("request", "payments"), ("pause", "scheduler")],
 )
 def test_every_invariant_holds_wherever_a_service_is_killed(stop: str, service: str) -> None:
     points, failed = broken(stop, service)

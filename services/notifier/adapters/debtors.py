@@ -4,7 +4,7 @@ Nothing of a request is used before its signature holds. Whoever asks us to stop
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, HTTPException, Request
@@ -32,16 +32,30 @@ _QUOTED = 500
 _PATIENCE_SECONDS, _AGAIN_SECONDS = 8.0, 0.1
 
 
+Having = Callable[[Folding, str, str], Awaitable[list[Key]]]
+"""Which accounts have an address, by its suppression key, on a channel."""
+
+
+async def _having(folding: Folding, address: str, channel: str) -> list[Key]:
+    return await store.accounts_of_address(folding.tx, address, channel)
+
+
 async def stop_address(
-    runtime: Runtime, folding: Folding, command: commands.OptOut, cause: str, creditor: str, more: Sequence[Key] = ()
+    runtime: Runtime,
+    folding: Folding,
+    command: commands.OptOut,
+    cause: str,
+    creditor: str,
+    more: Sequence[Key] = (),
+    having: Having = _having,
 ) -> list[Key]:
     """Obey an opt-out for every account of a creditor (or of ANY_CREDITOR) that has its address, and for `more`; which those are. It is
     kept for those that get the address later.
     """
     word = said.Said(cause, command.basis, command.evidence)
     await store.say(folding.unit, (command.channel, command.address), lambda words: said.stop(words, creditor, word))
-    having = await store.accounts_of_address(folding.tx, suppression_key(command.address), command.channel)
-    accounts = sorted({*more, *(key for key in having if creditor in (said.ANY_CREDITOR, key[0]))})
+    found = await having(folding, suppression_key(command.address), command.channel)
+    accounts = sorted({*more, *(key for key in found if creditor in (said.ANY_CREDITOR, key[0]))})
     await folding.unit.see_tenants({tenant for tenant, _ in accounts})
     now = runtime.clock.now()
     await folding.fold([Input(*key, command, cause, now, command=True) for key in accounts])
