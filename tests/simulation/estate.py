@@ -71,6 +71,12 @@ class Worker:
         await self.runtime.start()
 
     @property
+    def serving(self) -> Runtime:
+        """What obeys. Only of a process that is at work."""
+        assert self.runtime is not None
+        return self.runtime
+
+    @property
     def at_work(self) -> bool:
         return self.runtime is not None and not self.process.dead and not self.leaving
 

@@ -8,28 +8,21 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import structlog
 
-from paycue.bus import letters
-from paycue.bus.batch import Input
 from paycue.bus.bus import BusError
 from paycue.bus.directory import entry_key
 from paycue.bus.envelope import Outgoing, headers_for, outgoing
-from paycue.bus.fold import Folding
 from paycue.bus.topics import topic_of
 from paycue.db.engine import is_transient
-from paycue.decision import Refused
 from paycue.events.v1.directory_pb2 import CreditorRegistered
 from paycue.ids import account_key, drawn_from
 from paycue.testing.clocks import SharedTime
 from paycue.testing.virtual_loop import VirtualLoop
-from services.notifier.adapters.debtors import stop_address
-from services.notifier.domain.commands import DeliveryReported, OptOut
-from services.notifier.domain.said import ANY_CREDITOR
-from tests.simulation import incidents, rest
+from tests.simulation import incidents, requests, rest
 from tests.simulation.actions import Action, Asked, Fact, Garbage, Published, Replied, Tidied
 from tests.simulation.book import Book
 from tests.simulation.chance import Chance
@@ -46,8 +39,7 @@ AFTERWARDS = timedelta(days=3)
 _LOOK_SECONDS = 0.05
 _BETWEEN_LOOKS = timedelta(minutes=5)
 _CLIENT_SECONDS = 10.0
-_Report = Literal["sent", "delivered"]
-_REPORTS: tuple[_Report, ...] = ("sent", "delivered", "delivered")
+_REPORTS: tuple[requests.Report, ...] = ("sent", "delivered", "delivered")
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -103,16 +95,8 @@ class Simulation:
         """A provider may report on what it took, once or more often, soon or late."""
         if received.channel == "sms":
             for status in self.chance.some_of(_REPORTS, 0.3):
-                report = partial(self._report, received=received, status=status)
+                report = partial(requests.report, self.judge, received=received, status=status)
                 self._begin(self._insist("notifier", report, self.chance.one_of((0.2, 5.0))))
-
-    async def _report(self, worker: Worker, received: Received, status: _Report) -> str:
-        assert worker.runtime is not None
-        call, claim = received.call, self.judge.history.claims[received.call.call_id]
-        command = DeliveryReported(claim.reminder_id, call.call_id, call.recipient, f"ref-{received.place}", status, "")
-        cause = f"twilio:ref-{received.place}:{status}"
-        await worker.runtime.folder.obey([Input(*claim.key, command, cause, worker.clock.now(), command=True)])
-        return f"report {status} of {call.call_id[-12:]}"
 
     def _fair_weather(self) -> None:
         """Nothing goes wrong any more, and whatever was set aside meanwhile is looked through once more."""
@@ -153,16 +137,16 @@ class Simulation:
                 self._begin(self._send(self._unreadable(garbage)))
             case Tidied():
                 for service in sorted(self.estate.houses):
-                    self._begin(self._insist(service, self._tidy))
+                    self._begin(self._insist(service, requests.tidy))
             case Asked() as asked:
-                self._begin(self._insist(asked.service, lambda worker: self._obey(worker, asked)))
+                self._begin(self._insist(asked.service, partial(requests.obey, self.judge, asked=asked)))
             case Replied() as reply:
-                self._begin(self._insist("notifier", lambda worker: self._silence(worker, reply)))
+                self._begin(self._insist("notifier", partial(requests.silence, self.judge, reply=reply)))
             case Published() as published:
                 if published.policy.version == 1:
                     # Whoever begins has a policy first: what was settled before there was one has no steps to record.
                     self.estate.policies[published.tenant] = published.policy
-                self._begin(self._insist("scheduler", lambda worker: self._put_in_force(worker, published)))
+                self._begin(self._insist("scheduler", partial(requests.put_in_force, self.estate, published=published)))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
@@ -182,14 +166,6 @@ class Simulation:
         key = account_key(garbage.tenant, garbage.account)
         headers = headers_for(garbage.event_id, "urn:erp", garbage.type, self.shared.now(), None)
         return Outgoing(garbage.topic, self.estate.bus.partition(garbage.topic, key), key, GARBAGE, headers)
-
-    async def _tidy(self, worker: Worker) -> str:
-        assert worker.runtime is not None
-        folder = worker.runtime.folder
-        found = await letters.unresolved(folder)
-        for letter in found:
-            await letters.replay(folder, letter, discard=True)
-        return f"{len(found)} dead letters discarded"
 
     def _record(self, fact: Fact) -> Outgoing:
         event, topic = fact.event, topic_of(type(fact.event))
@@ -229,40 +205,6 @@ class Simulation:
         elif not is_transient(error):
             self.trace.violated("API", f"{service} answered with an error of its own: {error!r}")
         return error is None
-
-    async def _obey(self, worker: Worker, asked: Asked) -> str:
-        assert worker.runtime is not None
-        one = Input(asked.tenant, asked.account, asked.command, asked.command_id, worker.clock.now(), command=True)
-        name = f"{asked.command_id} {type(asked.command).__name__}"
-        try:
-            await worker.runtime.folder.obey([one])
-        except Refused as refused:
-            return f"{name} refused: {refused.title}"
-        if asked not in self.judge.obeyed:
-            self.judge.obeyed.append(asked)
-        return f"{name} obeyed"
-
-    async def _silence(self, worker: Worker, reply: Replied) -> str:
-        """As the notifier does when a provider calls back with a STOP."""
-        assert worker.runtime is not None
-
-        async def having(_: Folding, address: str, channel: str) -> list[tuple[str, str]]:
-            await worker.store.statement("accounts of address")
-            return [key[:2] for key in worker.house.tables.tables["address"] if key[2:] == (address, channel)]
-
-        command = OptOut(reply.number, "sms", "reply", "STOP")
-        async with worker.runtime.folder.transaction(()) as folding:
-            accounts = await stop_address(worker.runtime, folding, command, reply.cause, ANY_CREDITOR, having=having)
-        self.judge.silenced.setdefault(reply.number, self.trace.place)
-        return f"{reply.cause} stopped {len(accounts)} accounts"
-
-    async def _put_in_force(self, worker: Worker, published: Published) -> str:
-        assert worker.runtime is not None
-        self.estate.policies[published.tenant] = published.policy
-        async with worker.store.transaction([published.tenant]) as unit:
-            await unit.wake_tenant(published.tenant, worker.clock.now())
-        worker.runtime.alarm.ring()
-        return f"{published.tenant} policy {published.policy.version}"
 
     async def _settle(self) -> None:
         """Until all is at rest."""
