@@ -5,7 +5,7 @@ the commit are provider calls handed out and offsets committed; nothing here eve
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
@@ -16,11 +16,11 @@ import msgspec
 from paycue.bus import poison
 from paycue.bus.batch import Batch, Input
 from paycue.bus.bus import Bus
-from paycue.bus.envelope import Envelope, Record, Undecodable, type_of
+from paycue.bus.counted import count_records
+from paycue.bus.envelope import Envelope, Record, Undecodable
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.intake import Fault, Taken, inputs_of, take
 from paycue.bus.store import References, Store, Unit, no_references
-from paycue.bus.topics import event_classes
 from paycue.clock import Clock
 from paycue.db.accounts import Key
 from paycue.db.engine import Connection, is_ambiguous, is_transient
@@ -153,7 +153,7 @@ class Folder:
                 await folding.unit.lock_lanes(consumer, _ends(taken), *_foreseen(taken))
                 batch = await folding.fold(await inputs_of(folding.unit, taken, self.clock.now()), room, self.prompt())
                 await self._bury(folding, batch)
-        self._measure(taken, batch)
+        count_records(self.service, taken, batch)
         self._limits[consumer].count(batch.verdicts)
 
     @contextmanager
@@ -172,16 +172,6 @@ class Folder:
         if len(batch.poison) > poison.Limit.AT_LEAST:
             raise TooMuchAtOnce(f"{len(batch.poison)} of {len(batch.verdicts)} inputs are poison")
         await poison.bury(folding.unit, batch)
-
-    def _measure(self, taken: Sequence[Taken], batch: Batch) -> None:
-        metrics.BATCH_SIZE.labels(self.service).observe(len(taken))
-        for (topic, kind, outcome), count in _outcomes(taken, batch).items():
-            metrics.RECORDS.labels(self.service, topic, kind, outcome).inc(count)
-        metrics.TIMERS.labels(self.service).inc(sum(one.event is _FIRED for one, _ in batch.outcomes))
-        for one in batch.poison:
-            metrics.DEAD_LETTERS.labels(self.service, poison.record_of(one.input).topic).inc()
-        for topic, count in batch.misplaced.items():
-            metrics.MISPLACED.labels(self.service, topic).inc(count)
 
     async def fold_due(self, most: int, lanes: Collection[int] | None = None) -> int:
         """Claim up to `most` accounts of these lanes (None: of all) whose timer is due and fold `TimerFired` into each; how many that were.
@@ -237,28 +227,6 @@ def overdue(batch: Batch, lanes: Collection[int]) -> list[Input]:
 def _timers(due: Iterable[Key], now: datetime) -> list[Input]:
     at = now.isoformat()
     return [Input(tenant, account, _FIRED, f"timer:{tenant}:{account}:{at}", now) for tenant, account in due]
-
-
-def _outcomes(taken: Sequence[Taken], batch: Batch) -> Counter[tuple[str, str, str]]:
-    """How many records by topic, type, and what became of them; what was not even an input is a duplicate."""
-    came = Counter([(one.record.topic, one.type) for one in taken])
-    ended = Counter([(one.record.topic, _type(one), outcome) for one, outcome in batch.outcomes if one.record is not None])
-    outcomes = Counter({(topic, _label(kind), "duplicate"): count for (topic, kind), count in came.items()})
-    for (topic, kind, outcome), count in ended.items():
-        outcomes[topic, _label(kind), "duplicate"] -= count
-        outcomes[topic, _label(kind), outcome] += count
-    return +outcomes
-
-
-def _type(one: Input) -> str | None:
-    if one.envelope is not None:
-        return one.envelope.type
-    return type_of(one.record) if one.record is not None else None
-
-
-def _label(kind: str | None) -> str:
-    """A type as a label. Of what is not decoded any text may stand in the header, and a label is one of a closed set."""
-    return kind if kind is not None and kind in event_classes() else "unknown"
 
 
 def _unstorable(error: Exception, whom: tuple[str | None, str | None]) -> Undecodable:

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Path
 from msgspec.structs import asdict
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from paycue.http.fields import SLASH, AmountText, Currency, Identity
+from paycue.http.fields import AmountText, Asked, Identity, KnownCurrency, Printable, Slashed, Worded, above_zero
 from paycue.http.paging import Page
-from paycue.money import decimal_text, exponent, parse_minor
+from paycue.money import decimal_text, parse_minor
 from paycue.stops import Stopping
 from services.disputes.domain.commands import DisputeView
 from services.disputes.domain.rows import CaseRow, NoteRow
@@ -35,59 +35,20 @@ Outcome = Literal["valid", "partly_valid", "invalid", "withdrawn"]
 InvoiceStatus = Literal["unknown", "open", "settled"]
 
 
-def _slashes(value: object) -> object:
-    return value.replace(SLASH, "/") if isinstance(value, str) else value
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("expected text without control or invisible characters")
-    return text
-
-
-def _said(text: str) -> str:
-    if not text.strip():
-        raise ValueError("expected a few words: what is noted, or what the evidence shows")
-    return text
-
-
-def _known(currency: str) -> str:
-    exponent(currency)
-    return currency
-
-
-def _can_be(amount: str | None, info: ValidationInfo) -> str | None:
-    """An amount above zero in the currency beside it. Zero is not "all of it": whoever means that leaves the amount out."""
-    if amount is None or "currency" not in info.data:
-        return amount
-    if info.data["currency"] is None:
-        raise ValueError("an amount needs its currency beside it")
-    if parse_minor(amount, info.data["currency"]) <= 0:
-        raise ValueError(f"{amount!r} is not more than zero; leave it out where no amount is meant")
-    return amount
-
-
 DisputeId = Annotated[
     str,
-    BeforeValidator(_slashes),
+    Slashed,
     Path(min_length=1, max_length=128, description="The dispute's id on its account. A slash in it is sent as %2F."),
 ]
 """A path parameter."""
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_printable)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=128), Printable]
 """The id of a dispute in a body: events hold it to the same."""
-KnownCurrency = Annotated[Currency, AfterValidator(_known)]
-Amount = Annotated[AmountText | None, AfterValidator(_can_be)]
+Amount = Annotated[AmountText | None, AfterValidator(above_zero)]
 """Stands after the field `currency`."""
 Words = Annotated[str, StringConstraints(max_length=4000)]
 
 
-class _Asked(BaseModel):
-    """A misspelt field is an error, not a default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class DisputeIn(_Asked):
+class DisputeIn(Asked):
     """What is contested, and why."""
 
     invoice_id: Identity = Field(description="The invoice, known or not, settled or not.", examples=["INV-1041"])
@@ -103,13 +64,13 @@ class DisputeIn(_Asked):
         return _minor(self.disputed_amount, self.currency)
 
 
-class ReviewIn(_Asked):
+class ReviewIn(Asked):
     """Somebody looks at it from now on."""
 
     note: Words = Field(default="", description="Kept as an internal note.")
 
 
-class ResolutionIn(_Asked):
+class ResolutionIn(Asked):
     """How it ends."""
 
     outcome: Outcome
@@ -127,16 +88,16 @@ class ResolutionIn(_Asked):
         return _minor(self.credit_amount, self.currency)
 
 
-class ReopeningIn(_Asked):
+class ReopeningIn(Asked):
     """Why it was not the end."""
 
     reason: Words = Field(default="", description="Kept as an internal note.")
 
 
-class NoteIn(_Asked):
+class NoteIn(Asked):
     """A note, with or without evidence."""
 
-    text: Annotated[Words, AfterValidator(_said)] = Field(description="What is noted, or what the evidence shows.")
+    text: Annotated[Words, Worded] = Field(description="What is noted, or what the evidence shows.")
     internal: bool = Field(default=True, strict=True, description="Not for the debtor's eyes.")
     evidence: Annotated[str, StringConstraints(max_length=2000)] = Field(
         default="", description="Where the evidence is kept: a link, or a document's number.", examples=["dms:4711"]

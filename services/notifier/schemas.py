@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationInfo, field_validator
 
-from paycue.http.fields import Note
+from paycue.http.fields import Asked, Note, Text, Worded
 from paycue.stops import Stopping
 from services.notifier.domain.addresses import normalise_email, normalise_phone, suppression_key
 from services.notifier.domain.gate import Gate, Message
@@ -18,17 +18,7 @@ from services.notifier.domain.stops import awaiting_credit
 
 Channel = Literal["email", "sms"]
 Status = Literal["pending", "claimed", "sent", "failed", "skipped", "expired", "unknown"]
-Text = Annotated[str | None, BeforeValidator(lambda text: text or None)]
-"""What the store keeps as an empty text is null."""
-
-
-def _said(text: str) -> str:
-    if not text.strip():
-        raise ValueError("expected words")
-    return text
-
-
-Evidence = Annotated[Note, AfterValidator(_said)]
+Evidence = Annotated[Note, Worded]
 """What a later dispute will be answered with: which form, call or letter, and when."""
 AnyAddress = Annotated[str, StringConstraints(max_length=320), AfterValidator(lambda text: _normalised(text))]
 
@@ -42,13 +32,7 @@ def _normalised(text: str) -> str:
     return normalise_email(text) if channel_of(text) == "email" else normalise_phone(text)
 
 
-class _Asked(BaseModel):
-    """A misspelt field is an error, not a default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ContactPointIn(_Asked):
+class ContactPointIn(Asked):
     """An address of an account, and why it may be used."""
 
     channel: Channel
@@ -66,7 +50,7 @@ class ContactPointIn(_Asked):
         return spelled(text)
 
 
-class OptIn(_Asked):
+class OptIn(Asked):
     """Somebody may, or may no longer, be written to."""
 
     address: AnyAddress | None = Field(default=None, description="One address; absent: the whole account, whatever its addresses become.")
@@ -77,20 +61,20 @@ class OptOut(OptIn):
     """Nobody may write to an address, or to an account, any more."""
 
 
-class AddressOptOut(_Asked):
+class AddressOptOut(Asked):
     """Nobody may write to an address any more, for whichever account of the creditor."""
 
     address: AnyAddress
     evidence: Evidence
 
 
-class ResendIn(_Asked):
+class ResendIn(Asked):
     """A person answers for it that the message may arrive twice."""
 
     reason: Evidence
 
 
-class ReleaseIn(_Asked):
+class ReleaseIn(Asked):
     """A person ends a stop that no service resolves."""
 
     cause: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(description="As the gate names it.")

@@ -3,71 +3,32 @@
 A value that cannot be is refused here with the name of its field; what the ledger's present state forbids, the handlers refuse.
 """
 
-import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator
 
-from paycue.http.fields import AmountText, Currency, Identity
-from paycue.money import decimal_text, exponent, parse_minor
+from paycue.http.fields import AmountText, Asked, Day, Identity, KnownCurrency, Printable, above_zero
+from paycue.money import decimal_text, parse_minor
 from paycue.stops import Stopping
 from services.payments.domain.commands import Part, PaymentLinkTerms
 from services.payments.domain.rows import InvoiceRow, LedgerEntry, PaymentRow
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("expected text without control or invisible characters")
-    return text
-
-
-def _known(currency: str) -> str:
-    exponent(currency)
-    return currency
-
-
-def _day(value: object) -> object:
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("expected a date as YYYY-MM-DD")
-    return value
-
-
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_printable)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=128), Printable]
 """The id of a payment, return or credit note: events hold it to the same."""
-Code = Annotated[str, StringConstraints(max_length=64), AfterValidator(_printable)]
-KnownCurrency = Annotated[Currency, AfterValidator(_known)]
-Day = Annotated[date, BeforeValidator(_day)]
+Code = Annotated[str, StringConstraints(max_length=64), Printable]
 Days = Annotated[int, Field(strict=True, ge=1, le=90)]
 _STATUS = Field(validation_alias="state")
 InvoiceIds = Annotated[list[Identity], Field(max_length=100)]
 
 
-def _amount_can_be(amount: str | None, info: ValidationInfo) -> str | None:
-    if amount is None or "currency" not in info.data:
-        return amount
-    if info.data["currency"] is None:
-        raise ValueError("an amount needs its currency beside it; leave both out for the whole payment")
-    if parse_minor(amount, info.data["currency"]) <= 0:
-        raise ValueError(f"{amount!r} is not more than zero")
-    return amount
-
-
-class _Asked(BaseModel):
-    """A misspelt field is an error, not a default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Priced(_Asked):
+class _Priced(Asked):
     currency: KnownCurrency = Field(description="ISO 4217.", examples=["EUR"])
     amount: AmountText = Field(description="More than zero, with no more decimals than the currency has.", examples=["1234.50"])
 
-    _checked = field_validator("amount")(_amount_can_be)
+    _checked = field_validator("amount")(above_zero)
 
     @property
     def amount_minor(self) -> int:
@@ -83,7 +44,7 @@ class PaymentIn(_Priced):
     invoice_ids: InvoiceIds = Field(default=[], description="What it pays, in this order; none: what is due longest.")
 
 
-class ReturnIn(_Asked):
+class ReturnIn(Asked):
     """Money that went back: a declined cheque, a returned direct debit, a chargeback."""
 
     return_id: Reference = Field(description="Unique on the account; the same again changes nothing.")
@@ -93,7 +54,7 @@ class ReturnIn(_Asked):
     currency: KnownCurrency | None = Field(default=None, description="The payment's.")
     amount: AmountText | None = Field(default=None, description="What went back, with its currency; absent: the whole payment.")
 
-    _checked = field_validator("amount")(_amount_can_be)
+    _checked = field_validator("amount")(above_zero)
 
     @property
     def amount_minor(self) -> int:
@@ -109,7 +70,7 @@ class CreditNoteIn(_Priced):
     reason: Annotated[str, StringConstraints(max_length=500)] = Field(default="", description="Why, for whoever reads the ledger.")
 
 
-class PaymentLinkIn(_Asked):
+class PaymentLinkIn(Asked):
     """What a link shows, and for how long."""
 
     invoice_ids: InvoiceIds = Field(default=[], description="None: all that are open now.")

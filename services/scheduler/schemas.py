@@ -3,15 +3,14 @@
 Minor units and the document's own shape stay inside. What is absent is null, never an empty text.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from paycue.http.fields import Identity
+from paycue.http.fields import Asked, Day, Identity, Printable, Text, Worded
 from paycue.money import decimal_text
 from paycue.stops import Stopping
 from services.scheduler.domain.account import Account, Item
@@ -20,43 +19,22 @@ from services.scheduler.domain.policy_form import policy_form
 from services.scheduler.domain.why import Explanation
 from services.scheduler.store import AccountRow, PolicyRow
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LAST_DAY = date(2999, 12, 31)
 
 
-def _said(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise ValueError("expected words in one line, without control characters")
-    return text
-
-
-def _day(value: object) -> object:
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("expected a date as YYYY-MM-DD")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_day), Field(le=_LAST_DAY)]
-Text = Annotated[str | None, BeforeValidator(lambda text: text or None)]
-"""What the store keeps as an empty text is null."""
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_said)]
+Until = Annotated[Day, Field(le=_LAST_DAY)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=200), Printable, Worded]
 """Why a person does something; it is recorded."""
 
 
-class _Asked(BaseModel):
-    """A misspelt field is an error, not a default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class PauseIn(_Asked):
+class PauseIn(Asked):
     """A hold that a person places."""
 
     reason: Reason = Field(description="Recorded, and shown to whoever asks why.", examples=["asked to wait for a new invoice"])
-    until: Day | None = Field(default=None, description="It ends when this day begins where the debtor lives; absent: a person ends it.")
+    until: Until | None = Field(default=None, description="It ends when this day begins where the debtor lives; absent: a person ends it.")
 
 
-class ReminderIn(_Asked):
+class ReminderIn(Asked):
     """A reminder that a person asks for."""
 
     invoice_ids: list[Identity] = Field(default=[], max_length=1000, description="None: everything that is open.")
