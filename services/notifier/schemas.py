@@ -46,8 +46,13 @@ class ContactPointIn(Asked):
     @classmethod
     def _one_spelling(cls, text: str, info: ValidationInfo) -> str:
         # A channel that was refused already is the one problem to tell of.
-        spelled = {"sms": normalise_phone, "email": normalise_email}.get(info.data.get("channel", ""), str)
-        return spelled(text)
+        match info.data.get("channel"):
+            case "sms":
+                return normalise_phone(text)
+            case "email":
+                return normalise_email(text)
+            case _:
+                return text
 
 
 class OptIn(Asked):

@@ -6,7 +6,7 @@ Only what the server certainly did not take is offered again. It never logs an a
 import asyncio
 import logging
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
 
 from services.notifier.adapters.base import TOO_LATE
 from services.notifier.adapters.mail_lookup import MailLookup
@@ -110,6 +110,8 @@ class SmtpChannel:
         )
         async with asyncio.timeout(self._call_seconds):
             await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                await _greet(client)
         return client
 
     def _take(self) -> SMTP | None:
@@ -135,6 +137,14 @@ class SmtpChannel:
         self._idle = [(client, since) for client, since in self._idle if client.is_connected]
         if self._idle:
             self._sweep = loop.call_later(self._idle_seconds, self._close_idle)
+
+
+async def _greet(client: SMTP) -> None:
+    """Say who we are, to an old server too."""
+    try:
+        await client.ehlo()
+    except SMTPHeloError:
+        await client.helo()
 
 
 async def _quit(client: SMTP) -> None:

@@ -5,6 +5,7 @@ country for a phone number.
 """
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -12,8 +13,9 @@ _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
+@lru_cache(maxsize=4096)
 def normalise_email(text: str) -> str:
-    """The address with its domain in lower case; the part before the @ as it was given.
+    """The address with its domain in lower case; the part before the @ as it was given. Asked for several times with every mail.
 
     Raises ValueError unless it is one plain ASCII address (RFC 5321: 64 characters before the @, 254 in all).
     """

@@ -52,6 +52,12 @@ class FaultySmtp:
 
     async def _command(self, verb: bytes, writer: asyncio.StreamWriter) -> None:
         match self.mode, verb:
+            case (("no_ehlo" | "no_hello"), b"EHLO"):
+                await _say(writer, "502 5.5.1 what is that?")
+            case "no_hello", b"HELO":
+                await _say(writer, "550 5.7.1 not for you")
+            case "rcpt_251", b"RCPT":
+                await _say(writer, "251 2.1.5 will forward")
             case "drop_at_mail", b"MAIL":
                 raise ConnectionError
             case "drop_at_mail_once", b"MAIL":

@@ -41,6 +41,10 @@ async def channel(smtp: Faulty) -> AsyncIterator[SmtpChannel]:
         ("ok", "accepted", "", True),
         ("silent_greeting", "retry", "smtp_connect_", False),
         ("greeting_554", "retry", "smtp_connect_554", False),
+        ("no_ehlo", "accepted", "", True),
+        # A server that does not greet us says nothing of a mail.
+        ("no_hello", "retry", "smtp_connect_550", False),
+        ("rcpt_251", "accepted", "", True),
         ("drop_at_mail", "retry", "smtp_before_dot_", False),
         ("mail_421", "retry", "smtp_421_4.7.0", False),
         ("mail_553", "failed", "smtp_553_5.1.8", False),
