@@ -16,20 +16,9 @@ from paycue.http.paging import Page
 from paycue.money import decimal_text, parse_minor
 from paycue.stops import Stopping
 from services.disputes.domain.commands import DisputeView
+from services.disputes.domain.lifecycle import Reason
 from services.disputes.domain.rows import CaseRow, NoteRow
 
-Reason = Literal[
-    "wrong_amount",
-    "already_paid",
-    "goods_not_received",
-    "invoice_not_received",
-    "quality",
-    "duplicate",
-    "not_mine",
-    "fraud",
-    "short_payment",
-    "other",
-]
 Status = Literal["opened", "in_review", "resolved", "refused"]
 Outcome = Literal["valid", "partly_valid", "invalid", "withdrawn"]
 InvoiceStatus = Literal["unknown", "open", "settled"]

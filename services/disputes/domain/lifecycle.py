@@ -5,13 +5,14 @@ a case must never change because something was told twice.
 """
 
 from datetime import datetime
+from typing import Literal, get_args
 
 from msgspec.structs import replace
 
 from paycue.money import Money
 from services.disputes.domain.account import IN_REVIEW, OPENED, REFUSED, RESOLVED, Case, Claim, Told
 
-REASONS = (
+Reason = Literal[
     "wrong_amount",
     "already_paid",
     "goods_not_received",
@@ -22,7 +23,8 @@ REASONS = (
     "fraud",
     "short_payment",
     "other",
-)
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
 VALID, PARTLY_VALID, INVALID, WITHDRAWN = OUTCOMES = ("valid", "partly_valid", "invalid", "withdrawn")
 
 

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from services.disputes.domain import account, lifecycle
 from services.disputes.domain.commands import AddNote
-from services.disputes.schemas import DisputeIn, NoteIn, Outcome, Reason, ResolutionIn, Status, dispute_done, dispute_out
+from services.disputes.domain.lifecycle import Reason
+from services.disputes.schemas import DisputeIn, NoteIn, Outcome, ResolutionIn, Status, dispute_done, dispute_out
 from tests.unit.disputes.story import PARTLY_VALID, VALID, Story, decided, issued, raised
 
 CLAIM = {"invoice_id": "i1", "reason": "quality"}
