@@ -29,6 +29,7 @@ from tests.unit.notifier.story import (
     item,
     money,
     paused,
+    rejected,
     sent,
 )
 
@@ -211,3 +212,30 @@ def test_an_account_with_nothing_on_its_way_says_nothing_of_a_suspension() -> No
     story = Story([account(MAIL)], standing=replace(STANDING, suspended="contract ended", suspension_id="told-1"))
     story.tell(TimerFired())
     assert story.receipts() == []
+
+
+def test_what_waited_for_a_stop_waits_for_its_next_try_too_whatever_the_gate_hears_meanwhile() -> None:
+    story = Story([account(PHONE)])
+    story.tell(money("p1", "i1"), "e1")
+    story.tell(due())
+    assert story.timers().sends() == []
+    story.tell(rejected("p1", "e1"))
+    story.timers().ended("retry", "twilio_429", retry_after=600)
+    story.tell(balance("i1", 4000, 1))
+    assert len(story.timers().sends()) == 1
+    assert len(story.at(601).sends()) == 2
+
+
+def test_a_call_that_certainly_did_not_leave_is_not_in_flight() -> None:
+    story = Story([account(PHONE), due()]).timers().ended("retry", "twilio_429", retry_after=600)
+    story.tell(money("p1"))
+    assert [list(receipt.calls_in_flight) for receipt in story.receipts()] == [[]]
+
+
+def test_a_call_says_in_whose_hours_and_for_whom_it_is_made_as_far_as_anybody_knows() -> None:
+    told, unnamed = account(PHONE), replace(STANDING, creditor_name="", zone="Europe/Vienna")
+    (send,) = Story([told, due()], standing=unnamed).timers().sends()
+    assert (send.zone, send.creditor_name) == ("UTC", "acme")
+    told.zone = ""
+    (send,) = Story([told, due()], standing=replace(unnamed, creditor_name="Acme Ltd")).timers().sends()
+    assert (send.zone, send.creditor_name) == ("Europe/Vienna", "Acme Ltd")

@@ -181,6 +181,8 @@ def test_an_account_that_nothing_is_known_of_is_waited_for() -> None:
 
 def test_an_account_without_an_address_is_skipped() -> None:
     assert Story([account(), due()]).timers().outcomes() == ["skipped no_contact"]
+    # It is told already, whatever its ERP counts from: nothing is waited for.
+    assert Story([account(version=0), due()]).timers().outcomes() == ["skipped no_contact"]
     assert Story([account(PHONE), due(channels=(EMAIL,))]).timers().outcomes() == ["skipped no_contact"]
 
 
