@@ -165,6 +165,11 @@ def test_a_credit_on_an_invoice_that_was_settled_meanwhile_does_not_hold_it_once
     assert lines(pending(*facts).timers()) == {"i1": 5000, "i2": 5000}
 
 
+def test_an_invoice_that_meets_the_ledger_with_its_credit_does_not_wait_for_it_any_longer() -> None:
+    facts = (resolved("d1", "i1", credit=2000), balance("i1", 3000, 1, cause=""))
+    assert lines(pending(*facts).timers()) == {"i1": 3000, "i2": 5000}
+
+
 def test_a_pause_skips_what_is_paused() -> None:
     assert lines(pending(paused(1, "i1")).timers()) == {"i2": 5000}
     assert pending(paused(1, whole=True)).timers().outcomes() == ["skipped paused"]
