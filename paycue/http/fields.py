@@ -20,8 +20,8 @@ _IDENTITY = r"^[^\x00-\x1f\x7f-\x9f]{1,64}$"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-class Asked(BaseModel):
-    """What somebody asks for. A misspelt field is an error, not a default."""
+class RequestBody(BaseModel):
+    """What somebody sends. A misspelt field is an error, not a default."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,10 +60,11 @@ def above_zero(amount: str | None, info: ValidationInfo) -> str | None:
     if info.data["currency"] is None:
         raise ValueError("an amount needs its currency beside it; leave both out where none is meant")
     if parse_minor(amount, info.data["currency"]) <= 0:
-        raise ValueError(f"{amount!r} is not more than zero")
+        raise ValueError(f"{amount!r} is not more than zero; expected more, for zero never stands for all of it")
     return amount
 
 
+# To be put into an annotation: an id in a path with its slashes back, a text that is plain to see, a text that says something.
 Slashed = BeforeValidator(_slashes)
 Printable, Worded = AfterValidator(_printable), AfterValidator(_worded)
 Day = Annotated[date, BeforeValidator(_day)]

@@ -11,7 +11,7 @@ from fastapi import Path
 from msgspec.structs import asdict
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from paycue.http.fields import AmountText, Asked, Identity, KnownCurrency, Printable, Slashed, Worded, above_zero
+from paycue.http.fields import AmountText, Identity, KnownCurrency, Printable, RequestBody, Slashed, Worded, above_zero
 from paycue.http.paging import Page
 from paycue.money import decimal_text, parse_minor
 from paycue.stops import Stopping
@@ -37,7 +37,7 @@ Amount = Annotated[AmountText | None, AfterValidator(above_zero)]
 Words = Annotated[str, StringConstraints(max_length=4000)]
 
 
-class DisputeIn(Asked):
+class DisputeIn(RequestBody):
     """What is contested, and why."""
 
     invoice_id: Identity = Field(description="The invoice, known or not, settled or not.", examples=["INV-1041"])
@@ -53,13 +53,13 @@ class DisputeIn(Asked):
         return _minor(self.disputed_amount, self.currency)
 
 
-class ReviewIn(Asked):
+class ReviewIn(RequestBody):
     """Somebody looks at it from now on."""
 
     note: Words = Field(default="", description="Kept as an internal note.")
 
 
-class ResolutionIn(Asked):
+class ResolutionIn(RequestBody):
     """How it ends."""
 
     outcome: Outcome
@@ -77,13 +77,13 @@ class ResolutionIn(Asked):
         return _minor(self.credit_amount, self.currency)
 
 
-class ReopeningIn(Asked):
+class ReopeningIn(RequestBody):
     """Why it was not the end."""
 
     reason: Words = Field(default="", description="Kept as an internal note.")
 
 
-class NoteIn(Asked):
+class NoteIn(RequestBody):
     """A note, with or without evidence."""
 
     text: Annotated[Words, Worded] = Field(description="What is noted, or what the evidence shows.")

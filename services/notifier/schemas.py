@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationInfo, field_validator
 
-from paycue.http.fields import Asked, Note, Text, Worded
+from paycue.http.fields import Note, RequestBody, Text, Worded
 from paycue.stops import Stopping
 from services.notifier.domain.addresses import normalise_email, normalise_phone, suppression_key
 from services.notifier.domain.gate import Gate, Message
@@ -32,7 +32,7 @@ def _normalised(text: str) -> str:
     return normalise_email(text) if channel_of(text) == "email" else normalise_phone(text)
 
 
-class ContactPointIn(Asked):
+class ContactPointIn(RequestBody):
     """An address of an account, and why it may be used."""
 
     channel: Channel
@@ -55,7 +55,7 @@ class ContactPointIn(Asked):
                 return text
 
 
-class OptIn(Asked):
+class OptIn(RequestBody):
     """Somebody may, or may no longer, be written to."""
 
     address: AnyAddress | None = Field(default=None, description="One address; absent: the whole account, whatever its addresses become.")
@@ -66,20 +66,20 @@ class OptOut(OptIn):
     """Nobody may write to an address, or to an account, any more."""
 
 
-class AddressOptOut(Asked):
+class AddressOptOut(RequestBody):
     """Nobody may write to an address any more, for whichever account of the creditor."""
 
     address: AnyAddress
     evidence: Evidence
 
 
-class ResendIn(Asked):
+class ResendIn(RequestBody):
     """A person answers for it that the message may arrive twice."""
 
     reason: Evidence
 
 
-class ReleaseIn(Asked):
+class ReleaseIn(RequestBody):
     """A person ends a stop that no service resolves."""
 
     cause: Annotated[str, StringConstraints(min_length=1, max_length=512)] = Field(description="As the gate names it.")

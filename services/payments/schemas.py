@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from pydantic import BaseModel, Field, StringConstraints, field_validator
 
-from paycue.http.fields import AmountText, Asked, Day, Identity, KnownCurrency, Printable, above_zero
+from paycue.http.fields import AmountText, Day, Identity, KnownCurrency, Printable, RequestBody, above_zero
 from paycue.money import decimal_text, parse_minor
 from paycue.stops import Stopping
 from services.payments.domain.commands import Part, PaymentLinkTerms
@@ -24,7 +24,7 @@ _STATUS = Field(validation_alias="state")
 InvoiceIds = Annotated[list[Identity], Field(max_length=100)]
 
 
-class _Priced(Asked):
+class _Priced(RequestBody):
     currency: KnownCurrency = Field(description="ISO 4217.", examples=["EUR"])
     amount: AmountText = Field(description="More than zero, with no more decimals than the currency has.", examples=["1234.50"])
 
@@ -44,7 +44,7 @@ class PaymentIn(_Priced):
     invoice_ids: InvoiceIds = Field(default=[], description="What it pays, in this order; none: what is due longest.")
 
 
-class ReturnIn(Asked):
+class ReturnIn(RequestBody):
     """Money that went back: a declined cheque, a returned direct debit, a chargeback."""
 
     return_id: Reference = Field(description="Unique on the account; the same again changes nothing.")
@@ -70,7 +70,7 @@ class CreditNoteIn(_Priced):
     reason: Annotated[str, StringConstraints(max_length=500)] = Field(default="", description="Why, for whoever reads the ledger.")
 
 
-class PaymentLinkIn(Asked):
+class PaymentLinkIn(RequestBody):
     """What a link shows, and for how long."""
 
     invoice_ids: InvoiceIds = Field(default=[], description="None: all that are open now.")

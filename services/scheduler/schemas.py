@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from pydantic import BaseModel, Field, StringConstraints
 
-from paycue.http.fields import Asked, Day, Identity, Printable, Text, Worded
+from paycue.http.fields import Day, Identity, Printable, RequestBody, Text, Worded
 from paycue.money import decimal_text
 from paycue.stops import Stopping
 from services.scheduler.domain.account import Account, Item
@@ -21,20 +21,19 @@ from services.scheduler.store import AccountRow, PolicyRow
 
 _LAST_DAY = date(2999, 12, 31)
 
-
 Until = Annotated[Day, Field(le=_LAST_DAY)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=200), Printable, Worded]
 """Why a person does something; it is recorded."""
 
 
-class PauseIn(Asked):
+class PauseIn(RequestBody):
     """A hold that a person places."""
 
     reason: Reason = Field(description="Recorded, and shown to whoever asks why.", examples=["asked to wait for a new invoice"])
     until: Until | None = Field(default=None, description="It ends when this day begins where the debtor lives; absent: a person ends it.")
 
 
-class ReminderIn(Asked):
+class ReminderIn(RequestBody):
     """A reminder that a person asks for."""
 
     invoice_ids: list[Identity] = Field(default=[], max_length=1000, description="None: everything that is open.")

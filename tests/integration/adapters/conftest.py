@@ -54,6 +54,9 @@ class FaultySmtp:
         match self.mode, verb:
             case (("no_ehlo" | "no_hello"), b"EHLO"):
                 await _say(writer, "502 5.5.1 what is that?")
+            case "ehlo_421", b"EHLO":
+                await _say(writer, "421 4.7.0 busy")
+                raise ConnectionError
             case "no_hello", b"HELO":
                 await _say(writer, "550 5.7.1 not for you")
             case "rcpt_251", b"RCPT":

@@ -44,6 +44,7 @@ async def channel(smtp: Faulty) -> AsyncIterator[SmtpChannel]:
         ("no_ehlo", "accepted", "", True),
         # A server that does not greet us says nothing of a mail.
         ("no_hello", "retry", "smtp_connect_550", False),
+        ("ehlo_421", "retry", "smtp_connect_421", False),
         ("rcpt_251", "accepted", "", True),
         ("drop_at_mail", "retry", "smtp_before_dot_", False),
         ("mail_421", "retry", "smtp_421_4.7.0", False),

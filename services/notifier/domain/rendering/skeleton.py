@@ -6,6 +6,7 @@ say around them depends on how many there are and on no value. The parse tree te
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 
 from liquid import BoundTemplate
 from liquid.ast import BlockNode, ConditionalBlockNode, Node
@@ -23,19 +24,18 @@ Shape = tuple[int, int]
 Loops = Mapping[object, str]
 """By loop variable the list that it goes through."""
 
-_TEXTS = frozenset({"creditor", "debtor", "payment_link", "unsubscribe_link", "reply_to"})
 _LISTS = frozenset({"items", "totals"})
+_TEXTS = frozenset(Context.__annotations__) - _LISTS
 _FIELDS = tuple(Item.__annotations__)
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_MARK = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
+_MARK = re.compile(f"({_OPEN}[0-9]+{_CLOSE})")
 
 
 class Skeleton:
-    """The text of one shape with a gap for each fact."""
+    """The text of one shape with a gap for each fact: `parts` are texts and gaps by turns, `gaps` are places in `facts_of`."""
 
-    def __init__(self, marked: str) -> None:
-        self._parts: list[str] = _MARK.split(marked)
-        self._gaps = [int(number) for number in self._parts[1::2]]
+    def __init__(self, parts: list[str], gaps: list[int]) -> None:
+        self._parts, self._gaps = parts, gaps
 
     def filled(self, facts: Sequence[str]) -> str:
         """The text with `facts`, in the order of `facts_of`."""
@@ -46,7 +46,10 @@ class Skeleton:
 
 def skeleton(render: Callable[[Context], str], shape: Shape) -> Skeleton:
     """What a template that only prints says of any facts of this shape. Raises what Liquid raises."""
-    return Skeleton(render(_marked(shape)))
+    marked = _marked(shape)
+    places = {mark: place for place, mark in enumerate(facts_of(marked))}
+    parts: list[str] = _MARK.split(render(marked))
+    return Skeleton(parts, [places[mark] for mark in parts[1::2]])
 
 
 def shape_of(context: Context) -> Shape:
@@ -62,9 +65,9 @@ def facts_of(context: Context) -> list[str]:
 
 
 def _marked(shape: Shape) -> Context:
-    """Facts of that shape of which each is the number of its gap."""
+    """Facts of that shape, each a mark of its own."""
     items, totals = shape
-    marks = iter(f"{_OPEN}{number}{_CLOSE}" for number in range(5 + 3 * items + totals))
+    marks = (f"{_OPEN}{number}{_CLOSE}" for number in count())
     return {
         "creditor": next(marks),
         "debtor": next(marks),
@@ -127,4 +130,8 @@ def _is_fact(location: tuple[object, ...], loops: Loops) -> bool:
 
 
 def _is_count(location: tuple[object, ...]) -> bool:
-    return location in {("items", "size"), ("totals", "size")} or (len(location) == 2 and location[0] == "forloop")
+    match location:
+        case ("items" | "totals", "size") | ("forloop", str()):
+            return True
+        case _:
+            return False

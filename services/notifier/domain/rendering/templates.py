@@ -4,7 +4,7 @@ A template sees only the facts it is given. A name it does not know, a loop or a
 no template can make the process run away.
 """
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib import resources
 from typing import ClassVar, Literal
 
@@ -13,7 +13,7 @@ from liquid.exceptions import LiquidError
 from markupsafe import escape
 
 from services.notifier.domain.rendering.facts import Context, Stage
-from services.notifier.domain.rendering.skeleton import Shape, Skeleton, facts_of, only_prints, shape_of, skeleton
+from services.notifier.domain.rendering.skeleton import facts_of, only_prints, shape_of, skeleton
 
 Part = Literal["subject", "text", "html", "sms"]
 _LONGEST = 1 << 20
@@ -48,10 +48,7 @@ class Template:
         except LiquidError as problem:
             raise _explained(file, source, problem, "Liquid as `{{ creditor }}` and `{% for item in items %}`") from problem
         self._html, self._prints = html, only_prints(self._compiled, source)
-        self._skeleton = lru_cache(maxsize=_SHAPES)(self._moulded)
-
-    def _moulded(self, shape: Shape) -> Skeleton:
-        return skeleton(self._compiled.render, shape)
+        self._skeleton = lru_cache(maxsize=_SHAPES)(partial(skeleton, self._compiled.render))
 
     def render(self, context: Context) -> str:
         """The text. Raises TemplateError when the template names what it is not given, exceeds its limits or comes out blank."""
