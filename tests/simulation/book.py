@@ -3,6 +3,7 @@
 Times are true time. Much of it comes just when a window opens, for that is when messages leave and stops race them.
 """
 
+from copy import copy
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -41,12 +42,14 @@ class Book:
         self._count = 0
         for tenant in ("acme", "beta"):
             self._creditor(tenant)
-        self._replies(chance.apart("replies"))
+        self._replies()
         self.actions.sort(key=lambda action: action.at)
 
-    def _replies(self, chance: Chance) -> None:
-        """Of a chance apart: where nobody answers, a seed's story is the one without answers."""
-        said, reached = replies(self, chance)
+    def _replies(self) -> None:
+        """By a chance apart: where nobody answers, a seed's story is the one without answers."""
+        apart = copy(self)
+        apart.chance = self.chance.apart("replies")
+        said, reached = replies(apart)
         self.reached |= reached
         for action in said:
             self._at(action.at, action.what)
@@ -104,8 +107,8 @@ class Book:
             minimum_gap=chance.one_of((0, 0, 2)),
         )
 
-    def _sometime(self, after: int, apart: Chance | None = None) -> datetime:
-        return self.start + timedelta(days=(apart or self.chance).between(after, max(after + 1, self.days)))
+    def _sometime(self, after: int) -> datetime:
+        return self.start + timedelta(days=self.chance.between(after, max(after + 1, self.days)))
 
     def _debtor(self, tenant: str, number: int, policy: Policy) -> None:
         chance, account = self.chance, f"{tenant}-{number}"
@@ -154,14 +157,13 @@ class Book:
             due_on=bill.due_on.isoformat(),
         )
 
-    def moment(self, bill: Bill, policy: Policy, apart: Chance | None = None) -> datetime:
+    def moment(self, bill: Bill, policy: Policy) -> datetime:
         """Rather often within seconds of an opening of the window on the day of a step."""
-        chance = apart or self.chance
-        step = chance.one_of(policy.steps)
+        chance, step = self.chance, self.chance.one_of(policy.steps)
         opening = instant(bill.due_on + timedelta(days=step.offset_days), policy.window_from, bill.debtor.zone)
         if chance.happens(0.7):
             return max(opening + timedelta(seconds=chance.between(-2, 8)), self.start + timedelta(minutes=3))
-        return self._sometime(0, apart)
+        return self._sometime(0)
 
     def _payment(self, bill: Bill, policy: Policy) -> None:
         chance, whose = self.chance, self._whose(bill.debtor)

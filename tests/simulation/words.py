@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from paycue.events.v1 import account_pb2, common_pb2
 from tests.simulation.actions import Action, Debtor, Fact, Replied
-from tests.simulation.chance import Chance
 
 if TYPE_CHECKING:
     from tests.simulation.book import Book
@@ -16,14 +15,14 @@ Reached = dict[tuple[str, str], tuple[str, ...]]
 """By account: addresses that it gets later on."""
 
 
-def replies(book: Book, chance: Chance) -> tuple[list[Action], Reached]:
+def replies(book: Book) -> tuple[list[Action], Reached]:
     """STOPs to numbers of the book, often while somebody is registered with them, and who gets such a number later."""
-    said, reached = list[Action](), Reached()
+    chance, said, reached = book.chance, list[Action](), Reached()
     if not chance.happens(0.4):
         return said, reached
     for owner in chance.some_of([debtor for debtor in book.debtors if len(debtor.addresses) > 1], 0.6):
         number = owner.addresses[1]
-        opening = book.moment(chance.one_of([bill for bill in book.bills if bill.debtor is owner]), book.policies[owner.tenant][0], chance)
+        opening = book.moment(chance.one_of([bill for bill in book.bills if bill.debtor is owner]), book.policies[owner.tenant][0])
         # When the accounts are registered, when a reminder may leave, or any time before.
         at = chance.one_of((book.start + timedelta(seconds=chance.between(0, 70)), opening, book.start + (opening - book.start) / 2))
         said.append(Action(at, Replied(number, f"SM-{number}")))
