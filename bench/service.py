@@ -25,6 +25,7 @@ from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus
 from paycue.bus.outbox import Relay
 from paycue.clock import SystemClock
+from paycue.ending import Ending
 from paycue.events.v1.payment_pb2 import PaymentReceived
 from paycue.observability import logs
 from paycue.settings import load
@@ -104,13 +105,13 @@ async def _serve(name: str, prefix: str, channel: str) -> None:
         service = without_a_provider(service, rendered=channel == "rendered")
     settings: Any = load(service.settings)
     logs.configure(settings.log_format, settings.log_level)
-    flow = Flow()
+    ending, flow = Ending(), Flow()
     bus = KafkaBus(settings.kafka, flow, prefix=prefix)
     await bus.start()
     try:
         async with running([(service, settings)], World(bus, SystemClock(), flow)) as runtimes:
             runtimes[0].folder.on_commit.append(Teller())
-            await serve_runtimes(runtimes, {name: 0}, lambda urls: tell(ready=urls[name]))
+            await serve_runtimes(runtimes, {name: 0}, lambda urls: tell(ready=urls[name]), ending)
     finally:
         await bus.stop()
 

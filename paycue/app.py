@@ -6,7 +6,6 @@ What a service is stands in its `main.py`; what running means stands here, once.
 import asyncio
 import contextlib
 import gc
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,6 +21,7 @@ from paycue.bus.store import References
 from paycue.db.accounts import AccountStore
 from paycue.db.engine import TRANSIENT
 from paycue.decision import Handlers
+from paycue.ending import Ending
 from paycue.http.app import create_app
 from paycue.http.serve import serving
 from paycue.observability import metrics
@@ -110,25 +110,27 @@ async def running(services: Sequence[tuple[Service, Any]], world: World) -> Asyn
             await runtime.stop()
 
 
-async def serve(services: Sequence[tuple[Service, Any]], world: World, ready: Callable[[dict[str, str]], None]) -> None:
-    """Run services with their APIs until SIGTERM or SIGINT; `ready` hears service name -> URL. Raises RuntimeError when one gives up."""
+Ready = Callable[[dict[str, str]], None]
+"""Hears service name -> URL once all answer."""
+
+
+async def serve(services: Sequence[tuple[Service, Any]], world: World, ready: Ready, ending: Ending) -> None:
+    """Run services with their APIs until they are asked to end. Raises RuntimeError when one gives up."""
     async with running(services, world) as runtimes:
-        await serve_runtimes(runtimes, {service.name: settings.http_port for service, settings in services}, ready)
+        await serve_runtimes(runtimes, {service.name: settings.http_port for service, settings in services}, ready, ending)
 
 
-async def serve_runtimes(runtimes: Sequence[Runtime], ports: Mapping[str, int], ready: Callable[[dict[str, str]], None]) -> None:
-    """Serve the APIs of services that run already, until SIGTERM or SIGINT."""
+async def serve_runtimes(runtimes: Sequence[Runtime], ports: Mapping[str, int], ready: Ready, ending: Ending) -> None:
+    """Serve the APIs of services that run already, until they are asked to end."""
     _let_garbage_wait()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ending.runs()
     async with contextlib.AsyncExitStack() as servers:
         urls = {}
         for runtime in runtimes:
             app = serving(api(runtime.service, runtime), runtime.settings.http_host, ports[runtime.service.name])
             urls[runtime.service.name] = await servers.enter_async_context(app)
         ready(urls)
-        await until_over(runtimes, stop)
+        await until_over(runtimes, ending.asked)
 
 
 def _let_garbage_wait() -> None:

@@ -36,6 +36,7 @@ class Commands(TyperGroup):
             part = typer.Typer()
             part.callback()(_alone)
             importlib.import_module(f"{__name__}.{COMMANDS[args[0]][0]}").register(part)
+            _hear()
             self.commands[args[0]] = typer.main.get_group(part).commands[args[0]]
         return super().resolve_command(ctx, args)
 
@@ -62,6 +63,12 @@ app = typer.Typer(
 app.callback(help="Reminders of what is owed, on Kafka and PostgreSQL.")(_before)
 
 
+def _hear() -> None:
+    """From now on there may be something to undo. Before, an interrupt amid what is being imported would come out as anybody's error."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _interrupted(number: int, frame: object) -> None:
     """SIGTERM ends a command as Ctrl-C does: what it started is stopped, what it made for itself is removed."""
     signal.raise_signal(signal.SIGINT)
@@ -72,9 +79,8 @@ def main() -> None:
     command = typer.main.get_group(app)
     for name, (_, about) in COMMANDS.items():
         command.add_command(TyperCommand(name, help=about))
-    signal.signal(signal.SIGTERM, _interrupted)
-    # What a script starts in the background is born deaf to SIGINT, and would then not hear SIGTERM either.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # What a script starts in the background is born deaf to SIGINT.
     try:
         command(prog_name="paycue")
     except Exception as error:

@@ -4,16 +4,16 @@ all ended together. The system ends them when we die hard.
 
 import asyncio
 import contextlib
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from paycue.app import Service
+from paycue.app import Ready, Service
 from paycue.cli.progress import err
+from paycue.ending import Ending
 from paycue.installation import Installation, provider_values
 from paycue.local import process
 from paycue.local.process import Program
@@ -28,20 +28,19 @@ async def serve_apart(
     house: Installation,
     values: dict[str, Any],
     folder: Path,
-    ready: Callable[[dict[str, str]], None],
+    ready: Ready,
+    ending: Ending,
 ) -> None:
-    """Run each service apart until SIGTERM or SIGINT; `ready` hears service name -> URL. Raises LocalStackError when one cannot start."""
+    """Run each service apart until they are asked to end. Raises LocalStackError when one cannot start."""
     logs = folder / "services"
     logs.mkdir(exist_ok=True)
     keepers = [_Keeper(one.name, own.http_port, _environment(house, values, one.name, own), logs) for one, own in services]
     try:
         await _start(keepers)
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        ending.runs()
         ready({keeper.name: keeper.url for keeper in keepers})
         err.print(f"  {'logs':<20}{logs}/*.log", highlight=False, soft_wrap=True)
-        await stop.wait()
+        await ending.asked.wait()
     finally:
         await asyncio.gather(*(keeper.stop() for keeper in keepers))
 

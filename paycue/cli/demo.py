@@ -12,6 +12,7 @@ from paycue.cli.progress import err
 from paycue.cli.replay import load, run
 from paycue.cli.shown import show_report
 from paycue.cli.up import PORTS, free_port, show_addresses
+from paycue.ending import Ending
 from paycue.handwritten import text_of
 from paycue.installation import Installation
 from paycue.local.errors import LocalStackError
@@ -52,4 +53,4 @@ async def _show(report: Report, house: Installation, runtimes: Sequence[Runtime]
 async def _show_and_keep(report: Report, house: Installation, runtimes: Sequence[Runtime], key: str) -> None:
     await _show(report, house, runtimes, key)
     ports = {name: free_port(port) for name, port in PORTS.items()}
-    await serve_runtimes(runtimes, ports, lambda urls: show_addresses(house, key, urls))
+    await serve_runtimes(runtimes, ports, lambda urls: show_addresses(house, key, urls), Ending())

@@ -1,5 +1,6 @@
 """`paycue run`: services of an installation at work, as containers run them, until they are told to stop."""
 
+import asyncio
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from paycue.bus.flow import Flow
 from paycue.bus.kafka import KafkaBus, security
 from paycue.cli.progress import err
 from paycue.clock import SystemClock
+from paycue.ending import Ending
 from paycue.observability import logs
 from paycue.settings import load
 from paycue.world import World
@@ -24,15 +26,18 @@ def command(names: Annotated[list[str], typer.Argument(metavar="SERVICE...", hel
     services = [(service, load(service.settings)) for service in discover(names)]
     first: Any = services[0][1]
     logs.configure(first.log_format, first.log_level)
-    uvloop.run(_run(services, first))
+    try:
+        uvloop.run(_run(services, first))
+    except asyncio.CancelledError:
+        raise typer.Exit(130) from None  # Asked to end while it was starting.
 
 
 async def _run(services: list[Any], settings: Any) -> None:
-    flow = Flow()
+    ending, flow = Ending(), Flow()
     bus = KafkaBus(settings.kafka, flow, security=security(settings), session_seconds=settings.kafka_session_seconds)
     await bus.start()
     try:
-        await serve(services, World(bus, SystemClock(), flow), _announce)
+        await serve(services, World(bus, SystemClock(), flow), _announce, ending)
     finally:
         await bus.stop()
 

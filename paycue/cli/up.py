@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from paycue.cli.directory import key_record, publish
 from paycue.cli.home import HOME, forget, remember
 from paycue.cli.progress import err, say
 from paycue.clock import SystemClock
+from paycue.ending import Ending
 from paycue.ids import new_secret
 from paycue.installation import Installation, Wanted, installed
 from paycue.local.errors import LocalStackError
@@ -45,13 +45,13 @@ def command(
     quiet.configure("warning")
     try:
         uvloop.run(up(folder, processes))
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except asyncio.CancelledError:
         raise typer.Exit(130) from None
 
 
 async def up(folder: Path, processes: bool) -> None:
     """Run until Ctrl-C or SIGTERM. Raises LocalStackError, BusError and the like with one sentence."""
-    _stop_while_starting()
+    ending = Ending()
     folder = folder.absolute()
     _usable(folder)
     ports = {name: free_port(port) for name, port in PORTS.items()}
@@ -66,8 +66,10 @@ async def up(folder: Path, processes: bool) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(_fail_when_ended(house.servers))
-                work = serve_apart(services, house, values, folder, ready) if processes else serve(services, house.world, ready)
-                await work
+                if processes:
+                    await serve_apart(services, house, values, folder, ready, ending)
+                else:
+                    await serve(services, house.world, ready, ending)
                 watch.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
@@ -79,14 +81,6 @@ async def up(folder: Path, processes: bool) -> None:
 async def _fail_when_ended(servers: LocalStack) -> None:
     """Nothing goes on without Kafka or PostgreSQL: say which of them ended, rather than back off for ever."""
     raise LocalStackError(await servers.ended())
-
-
-def _stop_while_starting() -> None:
-    """SIGTERM and Ctrl-C before all is up: whatever has been started is stopped."""
-    task = asyncio.current_task()
-    assert task is not None, "a coroutine runs in a task"
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def _usable(folder: Path) -> None:

@@ -18,6 +18,7 @@ from tests.e2e.chaos.book import Debt
 from tests.e2e.chaos.ground import COMMIT
 from tests.e2e.chaos.site import Site
 from tests.e2e.estate import SERVICES
+from tests.e2e.processes import Process
 
 Scenario = Callable[[Site], Awaitable[None]]
 ENDED_WELL = (0, -signal.SIGTERM, 130)
@@ -90,9 +91,20 @@ async def rebalance_storm(site: Site) -> None:
         await asyncio.sleep(site.rng.uniform(1, 5))
         if site.rng.random() < 0.5:
             twin.kill()
-        elif (status := await twin.stop()) not in ENDED_WELL:
-            site.extra.append(f"a second {service} ended with {status}: {twin.said()[-500:]}")
+        else:
+            await _leaves(site, twin, service)
     await _ready(site)
+
+
+async def _leaves(site: Site, twin: Process, service: str) -> None:
+    """A second instance is told to end. That it does not, or not well, is a finding."""
+    try:
+        status = await twin.stop()
+    except AssertionError as never:
+        site.extra.append(f"a second {service}: {never}")
+    else:
+        if status not in ENDED_WELL:
+            site.extra.append(f"a second {service} ended with {status}: {twin.said()[-500:]}")
 
 
 async def frozen_owner(site: Site) -> None:
@@ -109,8 +121,7 @@ async def frozen_owner(site: Site) -> None:
                 site.estate.processes["notifier"].signal(signal.SIGCONT)
         await asyncio.sleep(1)
         await _ready(site, "notifier")
-        if (status := await twin.stop()) not in ENDED_WELL:
-            site.extra.append(f"a second notifier ended with {status}: {twin.said()[-500:]}")
+        await _leaves(site, twin, "notifier")
 
 
 async def slow_network(site: Site) -> None:

@@ -1,6 +1,9 @@
 """When a process ends: when it is asked to, when a loop of it failed, and when records wait although nothing moves any more."""
 
 import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -9,6 +12,7 @@ from paycue import app
 from paycue.app import until_over
 from paycue.bus.bus import BusError
 from paycue.bus.flow import Flow
+from paycue.ending import Ending
 
 
 class Worker:
@@ -65,3 +69,75 @@ async def test_a_loop_that_failed_ends_the_process_and_says_why() -> None:
     worker = Worker(0)
     worker.fatal.set_result("relay failed: KeyError()")
     assert await ended(worker, after=5) == "relay failed: KeyError()"
+
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+@pytest.fixture
+def _deaf_again() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in STOPS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+async def _starts_and_runs(start: Callable[[], Awaitable[Any]]) -> str:
+    """As a process does: whether it was cancelled, or ended in order."""
+    try:
+        ending = Ending()
+        await start()
+        ending.runs()
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await ending.asked.wait()
+    except asyncio.CancelledError:
+        return "cancelled"
+    return "in order"
+
+
+async def _asked(number: int, start: Callable[[], Awaitable[Any]], after: float = 0.05) -> str:
+    process = asyncio.ensure_future(_starts_and_runs(start))
+    asyncio.get_running_loop().call_later(after, os.kill, os.getpid(), number)
+    return await process
+
+
+async def _deaf() -> None:
+    """A library that swallows the cancellation that comes with its result."""
+    try:
+        await asyncio.sleep(5)
+    except asyncio.CancelledError:
+        return
+
+
+@pytest.mark.usefixtures("_deaf_again")
+@pytest.mark.parametrize("number", STOPS)
+async def test_what_is_starting_is_cancelled(number: int) -> None:
+    assert await _asked(number, lambda: asyncio.sleep(5)) == "cancelled"
+
+
+@pytest.mark.usefixtures("_deaf_again")
+@pytest.mark.parametrize("number", STOPS)
+async def test_a_process_ends_although_what_starts_swallows_its_cancellation(number: int) -> None:
+    assert await _asked(number, _deaf) == "in order"
+
+
+@pytest.mark.usefixtures("_deaf_again")
+@pytest.mark.parametrize("number", STOPS)
+async def test_what_runs_is_asked_and_not_cancelled(number: int) -> None:
+    assert await _asked(number, lambda: asyncio.sleep(0)) == "in order"
+
+
+@pytest.mark.usefixtures("_deaf_again")
+async def test_asking_twice_does_not_cancel_what_is_tidied_up() -> None:
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(5)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0.05)
+            tidied.append(True)
+
+    tidied: list[bool] = []
+    assert await _asked(signal.SIGTERM, slow) == "cancelled"
+    assert tidied
