@@ -47,6 +47,15 @@ def test_the_end_that_was_told_when_a_backlog_was_read_is_the_next_to_be_reached
     assert made.age(ERP, 120) == 10
 
 
+def test_the_end_of_a_backlog_that_was_reached_is_not_reached_again() -> None:
+    made = feeds()
+    made.look(100, {ERP: Progress(5, 5)}, ())
+    made.look(101, {ERP: Progress(5, 900)}, ())
+    for now, end in ((111, 900), (112, 900), (113, None)):
+        made.look(now, {ERP: Progress(900, end)}, ())
+    assert made.age(ERP, 113) == 2
+
+
 def test_a_batch_that_was_put_back_is_not_read() -> None:
     made = feeds()
     made.look(100, {ERP: Progress(5, 5)}, ())

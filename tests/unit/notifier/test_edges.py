@@ -100,6 +100,11 @@ def test_a_call_that_is_unknown_already_does_not_become_so_again_when_its_own_wo
     assert story.message().unknown_since == NOW + timedelta(seconds=LEASE)
 
 
+def test_a_late_word_that_an_unknown_call_failed_lets_the_message_go_on_to_the_next_channel() -> None:
+    story = Story([account(PHONE, MAIL), due(channels=(SMS, EMAIL))]).timers().at(LEASE).ended("failed", "twilio_30003")
+    assert (story.outcomes(), story.recipients()) == (["unknown"], [PHONE, MAIL])
+
+
 def test_a_late_word_of_a_call_that_was_found_missing_does_not_put_off_the_next_one() -> None:
     story = sent().ended("unknown").at(LEASE + 300).looked("not_accepted")
     story.ended("retry", "smtp_421", call=0)

@@ -91,6 +91,7 @@ def test_the_ledger_enters_each_movement_twice_over() -> None:
         ("receivable", "unallocated", "i1", "p1", 20),
         ("unallocated", "cash", "", "p1", 50),
     ]
+    assert [e.cause for e in story.wrote(LedgerEntry)] == ["cause-1", "cause-2", "cause-2", "cause-3", "cause-3"]
 
 
 def test_entries_and_notes_have_ids_of_their_own() -> None:

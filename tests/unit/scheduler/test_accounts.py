@@ -102,6 +102,16 @@ def test_after_the_gap_the_latest_step_goes_and_the_one_that_waited_is_supersede
     assert d.last() == [("2013-01-10", "due", "due"), ("2013-01-12", "due+2d", "superseded"), ("2013-01-14", "due+4d", "due")]
 
 
+def test_of_several_steps_that_come_due_in_an_outage_and_wait_for_the_gap_only_the_last_waits() -> None:
+    d = desk(steps=[("due", "friendly"), ("due + 1d", "friendly"), ("due + 2d", "firm")], minimum_gap="15d")
+    d.at("2013-01-01T00:00").fold(issued("I1", due_on="2013-01-11"), issued("I2", due_on="2013-01-02"))
+    d.at("2013-01-04T12:00").jump("2013-01-13T12:00").fold(TimerFired())
+    d.at("2013-02-01T00:00")
+    steps = [("2013-01-11", "due", "superseded"), ("2013-01-12", "due+1d", "superseded"), ("2013-01-13", "due+2d", "due")]
+    assert d.last("I1") == steps
+    assert [row.outcome for row in d.decided if row.invoice_id == "I1"] == ["not_sent", "not_sent", "deferred", "due"]
+
+
 def test_a_held_step_is_recorded_on_its_own_day_though_the_gap_is_not_over() -> None:
     d = desk(steps=[("due", "friendly")], minimum_gap="9d")
     d.at("2013-01-01T00:00").fold(issued("I1", due_on="2013-01-10"), issued("I2", due_on="2013-01-12"), dispute("registered", invoice="I2"))
