@@ -59,20 +59,25 @@ class Scripted:
     async def progress(self) -> dict[TopicPartition, Progress]:
         return {tp: Progress(position, position) for tp, position in self.positions.items()}
 
+    async def lag(self) -> dict[TopicPartition, int]:
+        return dict.fromkeys(self.positions, 0)
+
     async def stop(self) -> None: ...
 
 
 class Folds:
-    """Writes down each batch; raises what is set for a partition."""
+    """Writes down each batch; raises what is set for a partition, so many `times`."""
 
     def __init__(self, **raising: Exception) -> None:
         self.batches: list[list[TopicPartition]] = []
+        self.times = 1_000
         self.raising = {int(name.removeprefix("p")): error for name, error in raising.items()}
 
     async def fold_records(self, consumer: str, records: Sequence[Record]) -> None:
         self.batches.append([(one.topic, one.partition) for one in records])
         for one in records:
-            if one.partition in self.raising:
+            if one.partition in self.raising and self.times:
+                self.times -= 1
                 raise self.raising[one.partition]
 
 
@@ -123,6 +128,21 @@ async def test_while_a_lane_is_in_trouble_none_is_folded_with_it() -> None:
     client, folder = Scripted(both, both), Folds(p1=ConnectionResetError())
     await consumed(client, folder)
     assert folder.batches == [[A, B], [A], [B], [A], [B]]
+
+
+async def test_a_lane_whose_trouble_has_passed_is_folded_with_the_others_again() -> None:
+    both: Polled = {A: [fact(A, 0)], B: [fact(B, 0)]}
+    client, folder = Scripted(both, {B: [fact(B, 0)]}, both), Folds(p1=ConnectionResetError())
+    folder.times = 2
+    await consumed(client, folder)
+    assert folder.batches == [[A, B], [A], [B], [B], [A, B]]
+
+
+async def test_what_was_folded_or_put_back_is_not_in_hand_any_more() -> None:
+    client = Scripted({A: [fact(A, 0)], B: [fact(B, 0)]}, {A: [fact(A, 1)]})
+    await consumed(client, Folds(p1=ConnectionResetError()))
+    assert client.of is not None
+    assert await client.of.lag() == 0
 
 
 async def test_what_does_not_pass_by_itself_is_raised_at_once_and_nothing_is_told() -> None:
