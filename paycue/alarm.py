@@ -1,6 +1,7 @@
 """The bell that wakes a service's loops: an account falls due, business time jumps, or somebody asks."""
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,10 +28,9 @@ class Alarm:
     async def wait(self) -> None:
         """Until rung, or the next timer of the database, or a second: another process may have set an earlier one."""
         seconds = await self._until_next() if self._runtime.clock.flows else IDLE_SECONDS
-        try:
-            await asyncio.wait_for(self._rung.wait(), seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
 
     async def _until_next(self) -> float:
         runtime = self._runtime

@@ -67,7 +67,8 @@ class Program:
         try:
             if self._process.returncode is None:
                 self._process.send_signal(self._stop_signal)
-                await asyncio.wait_for(self._process.wait(), within)
+                async with asyncio.timeout(within):
+                    await self._process.wait()
         except (TimeoutError, ProcessLookupError):
             pass
         finally:
@@ -118,7 +119,8 @@ async def run(
 async def finish(program: Program, within: float) -> None:
     """Wait for a program that ends by itself. Raises LocalStackError when it fails or takes too long; never leaves it running."""
     try:
-        status = await asyncio.wait_for(program.wait(), within)
+        async with asyncio.timeout(within):
+            status = await program.wait()
     except TimeoutError:
         raise LocalStackError(f"{program.name} took longer than {within:.0f} s; its log is {program.log}") from None
     finally:

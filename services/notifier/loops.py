@@ -147,7 +147,8 @@ class Sender:
                     await asyncio.wait(list(self._open))
         if self._recorder is not None and not self._recorder.done():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._none.wait(), _LAST_OUTCOMES_SECONDS)
+                async with asyncio.timeout(_LAST_OUTCOMES_SECONDS):
+                    await self._none.wait()
         left = [*self._open, *([self._recorder] if self._recorder is not None else [])]
         for task in left:
             task.cancel()

@@ -64,7 +64,8 @@ class Box:
         reached = asyncio.get_running_loop().create_future()
         self._waiting.append((count, reached))
         try:
-            await asyncio.wait_for(reached, timeout)
+            async with asyncio.timeout(timeout):
+                await reached
         except TimeoutError:
             raise TimeoutError(f"{self.count} messages were received within {timeout} s, {count} were expected") from None
         finally:
