@@ -219,3 +219,8 @@ def test_the_document_survives_its_packing() -> None:
     story = Story(issued(), raised(minor=40), reviewed(), decided(), decided("d2"), settled())
     packed = msgspec.msgpack.encode(story.account)
     assert msgspec.msgpack.decode(packed, type=DisputeAccount) == story.account
+
+
+def test_the_same_decision_told_again_without_its_amount_is_no_other_decision() -> None:
+    story = Story(issued(), raised(minor=4_000), decided(outcome=PARTLY_VALID, credit=2_000), decided(outcome=PARTLY_VALID))
+    assert (story.notes(), [told.credit_minor for told in story.said(DisputeResolved)][:1]) == ([], [2_000])
