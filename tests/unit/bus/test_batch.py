@@ -46,16 +46,24 @@ def ask(state: Seen, command: Ask, ctx: Context) -> Decision[Seen]:
     return Decision(state, answer=(state.numbers, ctx.reference))
 
 
+class Call(msgspec.Struct, frozen=True):
+    """A command that claims a call where there is room."""
+
+
+def call(state: Seen, command: Call, ctx: Context) -> Decision[Seen]:
+    return Decision(state, calls=("call",) if ctx.room > 0 else ())
+
+
 def timer_fired(state: Seen, event: TimerFired, ctx: Context) -> Decision[Seen]:
     raise LookupError("no policy")
 
 
-HANDLERS: dict[type, Callable[..., Decision[Any]]] = {InvoiceIssued: invoice_issued, Ask: ask, TimerFired: timer_fired}
+HANDLERS: dict[type, Callable[..., Decision[Any]]] = {InvoiceIssued: invoice_issued, Ask: ask, Call: call, TimerFired: timer_fired}
 
 
-def batch(*accounts: str, parked: str = "") -> Batch:
+def batch(*accounts: str, parked: str = "", room: int = 0) -> Batch:
     loaded = {("acme", account): Loaded(0, account == parked, Seen()) for account in accounts}
-    return Batch(AT, loaded, {"acme": "the policy"}, HANDLERS)
+    return Batch(AT, loaded, {"acme": "the policy"}, HANDLERS, room=room)
 
 
 def event(account: str, number: str, offset: int = 0) -> Input:
@@ -71,6 +79,12 @@ def test_events_of_an_account_fold_in_order_into_one_state() -> None:
     made.fold([event("a", "1"), event("b", "1"), event("a", "2")])
     assert numbers(made) == {"a": ("1", "2"), "b": ("1",)}
     assert [(owned.account, owned.row.number) for owned in made.rows] == [("a", "1"), ("b", "1"), ("a", "2")]  # type: ignore[attr-defined]
+
+
+def test_a_batch_claims_no_more_calls_than_there_is_room_for() -> None:
+    made = batch("a", "b", room=2)
+    made.fold([Input("acme", account, Call(), "cause", AT, command=True) for account in ("a", "b", "a", "b")])
+    assert made.calls == ["call", "call"]
 
 
 def test_poison_parks_its_account_from_there_on_and_the_rest_goes_on() -> None:

@@ -12,6 +12,7 @@ from services.notifier.domain.commands import ReleaseStop, Resend
 from services.notifier.domain.gate import Hours
 from services.notifier.domain.hours import opens_at
 from services.notifier.domain.pace import Pace
+from services.notifier.domain.rows import MessageRow, OverdueStopRow
 from tests.unit.notifier.story import (
     EMAIL,
     LEASE,
@@ -142,6 +143,11 @@ def test_a_person_releases_the_stop_that_is_named_and_no_other() -> None:
     with pytest.raises(Refused) as refused:
         story.tell(ReleaseStop("payment:p2:evt-2", "a test"))
     assert (refused.value.status, [stop.cause for stop in story.gate.stops]) == (404, ["payment:p1:evt-1"])
+    story.tell(ReleaseStop("payment:p1:evt-1", "the ledger is down"))
+    assert story.gate.stops == ()
+    assert [(row.cause, row.resolved_at, row.reason) for row in story.wrote(OverdueStopRow)] == [
+        ("payment:p1:evt-1", NOW, "the ledger is down")
+    ]
 
 
 @pytest.mark.parametrize("again", ["not accepted", "resent"])
@@ -161,3 +167,17 @@ def test_whoever_slept_through_looks_asks_once_and_goes_on_with_the_schedule() -
     story.now = NOW + timedelta(days=2)
     assert len(story.timers().finds()) == 1
     assert story.message().at >= story.now + timedelta(seconds=story.standing.find_after[0])
+
+
+def test_what_happened_to_a_message_is_on_record_although_others_were_moved_by_it() -> None:
+    story = Story([account(MAIL), due(key="r1", channels=(EMAIL,)), due(key="r2", channels=(EMAIL,))]).timers()
+    story.ended("retry", "smtp_451", call=1)
+    story.rows.clear()
+    story.ended("failed", "smtp_550_5.1.1", call=0)
+    rows = [(row.reminder_id, row.what, row.status) for row in story.wrote(MessageRow)]
+    assert rows == [("r1", "failed", ""), ("r2", "", "skipped"), ("r1", "", "failed")]
+
+
+def test_a_message_covers_what_its_reminder_named_until_a_claim_leaves_some_of_it_out() -> None:
+    story = sent(due(item("i1"), item("i2")), balance("i2", 0, 1))
+    assert [row.invoice_ids for row in story.wrote(MessageRow)][:1] == ['["i1","i2"]']
