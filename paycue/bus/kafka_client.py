@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from paycue.bus.bus import BusError
 
-_START_SECONDS = 20
+START_SECONDS = 20
 _STOP_SECONDS = 5
 
 
@@ -18,11 +18,11 @@ async def start_within(client: Any, servers: str) -> None:
     A connection that ends while a client begins may end the task that it waits for: then it would wait for ever, and say nothing.
     """
     try:
-        async with asyncio.timeout(_START_SECONDS):
+        async with asyncio.timeout(START_SECONDS):
             await client.start()
     except TimeoutError:
         await stop_within(client)
-        raise BusError(f"no Kafka answers at {servers}: nothing came of it within {_START_SECONDS} seconds") from None
+        raise BusError(f"no Kafka answers at {servers}: nothing came of it within {START_SECONDS} seconds") from None
     except (KafkaError, RuntimeError) as error:
         await stop_within(client)
         raise BusError(f"no Kafka answers at {servers}: {error}") from error

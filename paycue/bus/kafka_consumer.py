@@ -32,7 +32,10 @@ CONSUMER: dict[str, Any] = {
     "auto_offset_reset": "earliest",
     "isolation_level": "read_committed",
     "partition_assignment_strategy": (RangePartitionAssignor,),
-    "rebalance_timeout_ms": 60_000,
+    # A member that lives and does not let go holds up its group for so long. Whoever joins must wait for that: within one request, and
+    # within what a start may take; else it joins anew, again and again.
+    "rebalance_timeout_ms": 15_000,
+    "request_timeout_ms": 30_000,
     "max_poll_interval_ms": 300_000,
     "max_partition_fetch_bytes": 4_194_304,
 }

@@ -96,10 +96,14 @@ class Site:
             await asyncio.sleep(self.rng.uniform(0.2, 1))
 
     async def ready(self, service: str) -> None:
-        """Until a service is ready, though it may end by itself and be started again meanwhile."""
-        async with asyncio.timeout(_READY_WITHIN), httpx2.AsyncClient(trust_env=False, timeout=5) as client:
-            while not await is_ok(client, f"{self.estate.urls[service]}/readyz"):
-                await asyncio.sleep(0.1)
+        """Until a service is ready, though it may end by itself and be started again meanwhile. That it never is so is a finding."""
+        try:
+            async with asyncio.timeout(_READY_WITHIN), httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+                while not await is_ok(client, f"{self.estate.urls[service]}/readyz"):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            said = self.estate.processes[service].said()[-500:]
+            self.extra.append(f"{service} was not ready within {_READY_WITHIN:.0f} s of {self.book.scenario}: {said}")
 
     def twin(self, service: str) -> Process:
         """A second instance of a service, not started."""

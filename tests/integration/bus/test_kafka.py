@@ -16,6 +16,7 @@ from paycue.bus.bus import BusError
 from paycue.bus.feeds import Progress
 from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.kafka import KafkaBus
+from paycue.bus.kafka_client import START_SECONDS
 from paycue.bus.kafka_consumer import KafkaConsumer
 from paycue.bus.topics import topics
 from paycue.local.stack import LocalStack
@@ -32,7 +33,9 @@ async def test_no_unsafe_default_of_the_consumer_is_in_force(kafka_ground: Groun
     assert client._auto_offset_reset == "earliest"
     assert client._isolation_level == "read_committed"
     assert client._fetcher._isolation_level == 1
-    assert client._rebalance_timeout_ms == client._coordinator._rebalance_timeout_ms == 60_000
+    assert client._rebalance_timeout_ms == client._coordinator._rebalance_timeout_ms == 15_000
+    assert client._client._request_timeout_ms == 30_000
+    assert client._rebalance_timeout_ms < START_SECONDS * 1000 < client._client._request_timeout_ms
     assert client._partition_assignment_strategy == (RangePartitionAssignor,)
     assert client._group_instance_id is None
     assert (client._key_deserializer, client._value_deserializer) == (None, None)
@@ -230,7 +233,7 @@ async def test_a_broker_that_is_not_there_is_an_error_and_leaves_nothing_open() 
 
 
 async def test_a_broker_that_says_nothing_is_not_waited_for_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_client, "_START_SECONDS", 0.2)
+    monkeypatch.setattr(kafka_client, "START_SECONDS", 0.2)
     silent = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
     address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
     consumer = KafkaBus(address, Flow()).consumer("group", (TOPIC,), no_fence)

@@ -51,7 +51,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def call(state: Seen, command: Call, ctx: Context) -> Decision[Seen]:
-    return Decision(state, calls=("call",) if ctx.room > 0 else ())
+    return Decision(state, calls=(Row("call"),) if ctx.room > 0 else ())
 
 
 def timer_fired(state: Seen, event: TimerFired, ctx: Context) -> Decision[Seen]:
@@ -84,7 +84,7 @@ def test_events_of_an_account_fold_in_order_into_one_state() -> None:
 def test_a_batch_claims_no_more_calls_than_there_is_room_for() -> None:
     made = batch("a", "b", room=2)
     made.fold([Input("acme", account, Call(), "cause", AT, command=True) for account in ("a", "b", "a", "b")])
-    assert made.calls == ["call", "call"]
+    assert made.calls == [Row("call"), Row("call")]
 
 
 def test_poison_parks_its_account_from_there_on_and_the_rest_goes_on() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, timedelta
 import pytest
 from msgspec.structs import replace
 
-from paycue.decision import TimerFired
+from paycue.decision import Refused, TimerFired
 from paycue.events.v1 import stop_pb2
 from paycue.receipt import Receipt
 from services.notifier.domain.commands import CallFound, DeliveryReported, OptIn, OptOut, Resend, SetContactPoint
@@ -143,6 +143,24 @@ def test_an_opt_in_of_one_address_leaves_every_other_opted_out() -> None:
     story = Story([account(MAIL, PHONE), OptOut(MAIL, "email", "person", "a"), OptOut(PHONE, "sms", "person", "b")])
     story.tell(OptIn(MAIL, "email", "person", "phone call"))
     assert [one.address for one in story.gate.suppressed] == [PHONE]
+    assert [(row.address, row.granted) for row in story.wrote(ConsentRow)] == [(MAIL, False), (PHONE, False), (MAIL, True)]
+
+
+def test_an_address_that_a_person_adds_comes_first_and_replaces_itself_alone() -> None:
+    story = Story([account(MAIL, PHONE)])
+    for address in (OTHER_MAIL, MAIL):
+        story.tell(SetContactPoint("email", address, "consent", "form"))
+    assert [one.address for one in story.gate.contacts] == [MAIL, OTHER_MAIL, PHONE]
+    assert story.gate.contacts[0].basis == "consent"
+
+
+def test_an_account_has_so_many_contact_points_and_no_more() -> None:
+    story = Story([SetContactPoint("email", f"a{n}@debtors.example", "consent", "form") for n in range(50)])
+    with pytest.raises(Refused) as refused:
+        story.tell(SetContactPoint("email", OTHER_MAIL, "consent", "form"))
+    assert (refused.value.status, len(story.gate.contacts)) == (409, 50)
+    story.tell(SetContactPoint("email", "a3@debtors.example", "contract", "form"))
+    assert len(story.gate.contacts) == 50
 
 
 def test_an_older_version_of_an_account_changes_nothing() -> None:

@@ -117,6 +117,11 @@ def test_a_payment_recorded_by_hand_and_heard_from_the_erp_is_one() -> None:
     assert story.open() == {"i1": 40}
 
 
+_GIVEN = (
+    invoice("i1", 100), payment("p1", 60, "i1"), credit_note("c0", "i1", 10), invoice("i2", 10), payment("p0", 10, "i2")
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("command", "status"),
     [
@@ -135,13 +140,26 @@ def test_a_payment_recorded_by_hand_and_heard_from_the_erp_is_one() -> None:
         (CreatePaymentLink(("i9",)), 404),
         (CreatePaymentLink(("i2",)), 409),
         (CreatePaymentLink(valid_days=0), 422),
+        (CreatePaymentLink(valid_days=91), 422),
+        (IssueCreditNote("c0", "i1", "EUR", 11, "short delivery"), 409),
     ],
 )
 def test_a_command_that_cannot_be_obeyed_is_refused(command: Any, status: int) -> None:
-    story = Story([invoice("i1", 100), payment("p1", 60, "i1"), invoice("i2", 10), payment("p0", 10, "i2")])
     with pytest.raises(Refused) as refused:
-        story.tell(command)
+        Story(_GIVEN).tell(command)
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(RecordReturn("r1", "p1", "chargeback", amount_minor=minor) for minor in (0, 1, 60)),
+        *(IssueCreditNote("c1", "i1", "EUR", minor, "") for minor in (1, 90)),
+        *(CreatePaymentLink(valid_days=days) for days in (1, 90)),
+    ],
+)
+def test_the_least_and_the_most_that_may_be_asked_for_is_done(command: Any) -> None:
+    assert Story(_GIVEN).tell(command).answer
 
 
 def test_a_return_recorded_by_hand_twice_counts_once() -> None:
