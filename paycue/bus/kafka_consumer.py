@@ -123,10 +123,12 @@ class KafkaConsumer:
         if not mine:
             return
         try:
-            await self._client.commit(mine)
+            # A commit that waits while brokers come and go may wait for ever, and nobody would tell Kafka anything any more.
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._client.commit(mine)
         except (CommitFailedError, IllegalStateError):
             return  # The group moved on: the next owner folds the batch again, and the inbox makes that a no-op.
-        except (KafkaError, RuntimeError) as error:
+        except (KafkaError, RuntimeError, TimeoutError) as error:
             raise BusError(f"offsets of {self.group} were not committed: {error!r}") from error
 
     def rewind(self, offsets: Mapping[TopicPartition, int]) -> None:

@@ -18,6 +18,7 @@ from paycue.bus.flow import Flow, TopicPartition
 from paycue.bus.kafka import KafkaBus
 from paycue.bus.kafka_client import START_SECONDS
 from paycue.bus.kafka_consumer import KafkaConsumer
+from paycue.bus.offsets import Offsets
 from paycue.bus.topics import topics
 from paycue.local.stack import LocalStack
 from tests.integration.bus.ground import TOPIC, Ground, Recorder, no_fence, read, records, until
@@ -240,6 +241,27 @@ async def test_a_broker_that_says_nothing_is_not_waited_for_in_silence(monkeypat
     with pytest.raises(BusError, match=f"no Kafka answers at {address}: nothing came of it"):
         await consumer.start()
     silent.close()
+
+
+async def test_a_commit_that_waits_for_ever_is_given_up_and_made_again(kafka_ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = await kafka_ground.bus()
+    member = await kafka_ground.member(bus)
+    assert isinstance(member, KafkaConsumer)
+    await bus.publish(records(3))
+    await read(member, 3)
+    commit, tried = member._client.commit, list[object]()
+
+    async def hangs_at_first(offsets: object) -> None:
+        tried.append(offsets)
+        await (asyncio.sleep(60) if len(tried) == 1 else commit(offsets))
+
+    monkeypatch.setattr(kafka_consumer, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(member._client, "commit", hangs_at_first)
+    told = Offsets("g", member.commit, Flow())
+    told.tell({(TOPIC, 0): 3})
+    await until(lambda: len(tried) == 2)
+    await told.told()
+    assert await member._client.committed(member._theirs((TOPIC, 0))) == 3
 
 
 async def test_a_header_without_a_value_is_an_empty_one(kafka_ground: Ground) -> None:
