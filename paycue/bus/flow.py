@@ -61,7 +61,6 @@ class Flow:
             return True
         self._moved.clear()
         try:
-            # Not wait_for: before Python 3.12 it loses a cancellation, and with it Ctrl-C, that comes just when something moves.
             async with asyncio.timeout(timeout):
                 await self._moved.wait()
         except TimeoutError:

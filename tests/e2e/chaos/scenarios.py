@@ -92,19 +92,19 @@ async def rebalance_storm(site: Site) -> None:
         if site.rng.random() < 0.5:
             twin.kill()
         else:
-            await _leaves(site, twin, service)
+            await _leaves(site, twin)
     await _ready(site)
 
 
-async def _leaves(site: Site, twin: Process, service: str) -> None:
+async def _leaves(site: Site, twin: Process) -> None:
     """A second instance is told to end. That it does not, or not well, is a finding."""
     try:
         status = await twin.stop()
     except AssertionError as never:
-        site.extra.append(f"a second {service}: {never}")
+        site.extra.append(str(never))
     else:
         if status not in ENDED_WELL:
-            site.extra.append(f"a second {service} ended with {status}: {twin.said()[-500:]}")
+            site.extra.append(f"{twin.name} ended with {status}: {twin.said()[-500:]}")
 
 
 async def frozen_owner(site: Site) -> None:
@@ -121,7 +121,7 @@ async def frozen_owner(site: Site) -> None:
                 site.estate.processes["notifier"].signal(signal.SIGCONT)
         await asyncio.sleep(1)
         await _ready(site, "notifier")
-        await _leaves(site, twin, "notifier")
+        await _leaves(site, twin)
 
 
 async def slow_network(site: Site) -> None:
